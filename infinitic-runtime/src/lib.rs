@@ -1,0 +1,1 @@
+//! Runtime of infinitic: contexts, client, worker loops and backends.

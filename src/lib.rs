@@ -1,0 +1,1 @@
+//! Workflow-as-code: durable business processes as ordinary `async` Rust.
