@@ -1,1 +1,3 @@
 //! Runtime of infinitic: contexts, client, worker loops and backends.
+
+pub mod backend;

@@ -1,0 +1,131 @@
+//! The seam between the worker loops and a store: rows in tables, written in atomic durable batches.
+//!
+//! A backend decides only how a commit becomes durable. The loops know this trait and nothing else;
+//! `layout` says which rows there are. Drivers never use loops or clients.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+pub mod memory;
+
+/// The tables. Keys are bytes that sort as the backend iterates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Table {
+    /// Histories: instance id, row number → header and entries.
+    History,
+    /// Instances that were open at the last checkpoint.
+    Open,
+    /// Timers that are due later than memory should hold.
+    Timers,
+    /// Ended instances by the time at which their record is purged.
+    Purge,
+    /// Few rows about the store itself.
+    Meta,
+    /// Messages that were set aside.
+    DeadLetters,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::History, Self::Open, Self::Timers, Self::Purge, Self::Meta, Self::DeadLetters];
+
+    /// The table's name on disk.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::Open => "open",
+            Self::Timers => "timers",
+            Self::Purge => "purge",
+            Self::Meta => "meta",
+            Self::DeadLetters => "dead_letters",
+        }
+    }
+}
+
+/// One change of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowOp {
+    /// The table.
+    pub table: Table,
+    /// The row's key.
+    pub key: Bytes,
+    /// Its new value; none removes the row.
+    pub value: Option<Bytes>,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk or the store's engine failed; it may work again later.
+    #[error("{0}")]
+    Io(String),
+    /// Rows are damaged or missing.
+    #[error("{0}")]
+    Damaged(String),
+    /// Another process owns the directory.
+    #[error("{0}")]
+    InUse(String),
+    /// A newer version wrote it.
+    #[error("{0}")]
+    NewerFormat(String),
+}
+
+/// What a visitor of rows says after each of them.
+pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+/// A store of rows. All calls block; loops call them from threads of their own.
+pub trait KeyValue: Send + Sync + fmt::Debug + 'static {
+    /// Writes batch `number` atomically: after `Ok` it is durable, after `Err` it is unknown whether
+    /// all or nothing of it is (never a part), and the caller writes the *same* batch again until
+    /// `Ok`. Numbers grow by one from [`KeyValue::last_batch`].
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] while the disk does not take it.
+    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError>;
+
+    /// Number of the last durable batch; 0 when nothing was ever written.
+    fn last_batch(&self) -> u64;
+
+    /// One row.
+    ///
+    /// # Errors
+    /// When the row cannot be read.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// Visits rows with `from <= key < to` (to the end when `to` is none) in order of their keys.
+    ///
+    /// # Errors
+    /// When a row cannot be read.
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: Visit<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// How many syncs of the disk were made, and bytes handed to it, since it was opened.
+    fn counters(&self) -> StoreCounters {
+        StoreCounters::default()
+    }
+
+    /// Releases what the store holds (locks, files) after making all durable.
+    fn close(&self) {}
+}
+
+/// What a store has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreCounters {
+    /// Syncs of the disk.
+    pub syncs: u64,
+    /// Rows written or removed.
+    pub rows: u64,
+    /// Bytes of keys and values handed over.
+    pub bytes: u64,
+}
