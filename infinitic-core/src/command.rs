@@ -156,13 +156,19 @@ impl Command {
     pub fn describe(&self) -> String {
         match self {
             Self::CallTask { service, task, .. } => format!("call of task `{service}.{task}`"),
-            Self::StartChild { workflow, method, .. } => {
+            Self::StartChild {
+                workflow, method, ..
+            } => {
                 format!("start of child `{workflow}.{method}`")
             }
-            Self::CallMethod { workflow, method, .. } => {
+            Self::CallMethod {
+                workflow, method, ..
+            } => {
                 format!("call of method `{workflow}.{method}`")
             }
-            Self::SendSignal { workflow, channel, .. } => {
+            Self::SendSignal {
+                workflow, channel, ..
+            } => {
                 format!("signal to `{workflow}.{channel}`")
             }
             Self::StartTimer { .. } => "timer".to_owned(),
@@ -184,8 +190,16 @@ impl Command {
     pub fn matches(&self, other: &Self) -> bool {
         match (self, other) {
             (
-                Self::CallTask { service: a, task: b, .. },
-                Self::CallTask { service: c, task: d, .. },
+                Self::CallTask {
+                    service: a,
+                    task: b,
+                    ..
+                },
+                Self::CallTask {
+                    service: c,
+                    task: d,
+                    ..
+                },
             ) => a == c && b == d,
             (Self::Step { name: a }, Self::Step { name: b }) => a == b,
             (Self::SetProperty { name: a, .. }, Self::SetProperty { name: b, .. }) => a == b,

@@ -22,6 +22,8 @@ pub struct KeptCommand {
     pub reopening: Reopening,
     /// The sequence in which it goes on.
     pub sequence: Sequence,
+    /// The attempt at which it goes on.
+    pub attempt: Attempt,
     /// The command.
     pub command: Command,
 }
@@ -156,9 +158,12 @@ pub enum Entry {
         /// When.
         at: Timestamp,
     },
-    /// A turn is about to run that may take the process down (written in cautious recovery only).
+    /// A turn is about to run that may take the process down, or has ended well (written in cautious
+    /// recovery only).
     TurnMarked {
         /// The run.
         run: RunNo,
+        /// Whether it has ended well.
+        done: bool,
     },
 }

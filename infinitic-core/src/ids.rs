@@ -203,7 +203,11 @@ pub type TaskId = CommandId;
 
 impl fmt::Display for CommandId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}.{}", self.instance, self.run, self.reopening, self.position)
+        write!(
+            f,
+            "{}.{}.{}.{}",
+            self.instance, self.run, self.reopening, self.position
+        )
     }
 }
 
@@ -228,7 +232,12 @@ impl FromStr for CommandId {
         let reopening = Reopening(part()?.parse().map_err(|_| invalid())?);
         let position = Position(part()?.parse().map_err(|_| invalid())?);
         match parts.next() {
-            None => Ok(Self { instance, run, reopening, position }),
+            None => Ok(Self {
+                instance,
+                run,
+                reopening,
+                position,
+            }),
             Some(_) => Err(invalid()),
         }
     }
@@ -254,12 +263,25 @@ mod tests {
 
     #[test]
     fn what_is_no_id_says_what_one_looks_like() {
-        for text in ["", "zz", "018bcfe5-6800-7000-8000-0000000000", "018bcfe568007000-8000-8000-1"] {
+        for text in [
+            "",
+            "zz",
+            "018bcfe5-6800-7000-8000-0000000000",
+            "018bcfe568007000-8000-8000-1",
+        ] {
             let error = text.parse::<InstanceId>().unwrap_err().to_string();
             assert!(error.contains("8-4-4-4-12"), "{error}");
         }
-        assert!("018bcfe5-6800-7000-8000-00000000002a.0.1".parse::<CommandId>().is_err());
-        assert!("018bcfe5-6800-7000-8000-00000000002a.0.1.2.3".parse::<CommandId>().is_err());
+        assert!(
+            "018bcfe5-6800-7000-8000-00000000002a.0.1"
+                .parse::<CommandId>()
+                .is_err()
+        );
+        assert!(
+            "018bcfe5-6800-7000-8000-00000000002a.0.1.2.3"
+                .parse::<CommandId>()
+                .is_err()
+        );
     }
 
     #[test]

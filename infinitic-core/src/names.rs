@@ -25,7 +25,10 @@ pub struct InvalidName {
 }
 
 fn check(text: &str) -> Result<(), InvalidName> {
-    let invalid = |reason| InvalidName { text: text.chars().take(80).collect(), reason };
+    let invalid = |reason| InvalidName {
+        text: text.chars().take(80).collect(),
+        reason,
+    };
     if text.is_empty() {
         return Err(invalid("it is empty"));
     }
@@ -123,7 +126,10 @@ mod tests {
 
     #[test]
     fn unicode_identifiers_are_names() {
-        assert_eq!(ServiceName::parse("Überweisung").unwrap().as_str(), "Überweisung");
+        assert_eq!(
+            ServiceName::parse("Überweisung").unwrap().as_str(),
+            "Überweisung"
+        );
     }
 
     #[test]

@@ -16,9 +16,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!((t + Duration::from_secs(1)).as_millis(), 2_500);
 /// assert_eq!(t.since(Timestamp::from_millis(2_000)), Duration::ZERO);
 /// ```
-#[derive(
-    Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -50,7 +48,10 @@ impl std::ops::Add<Duration> for Timestamp {
     /// Saturates at the end of time; parts of a millisecond count as one.
     fn add(self, duration: Duration) -> Self {
         let millis = duration.as_nanos().div_ceil(1_000_000);
-        Self(self.0.saturating_add(u64::try_from(millis).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(millis).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -66,10 +67,17 @@ impl fmt::Display for Timestamp {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let month = if shifted < 10 {
+            shifted + 3
+        } else {
+            shifted - 9
+        };
         let year = year_of_era + era * 400 + u64::from(month <= 2);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
+        )
     }
 }
 
@@ -85,7 +93,10 @@ mod tests {
 
     #[test]
     fn displays_as_rfc_3339() {
-        assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            Timestamp::from_millis(0).to_string(),
+            "1970-01-01T00:00:00.000Z"
+        );
         let leap = Timestamp::from_millis(1_709_210_096_789);
         assert_eq!(leap.to_string(), "2024-02-29T12:34:56.789Z");
     }

@@ -39,8 +39,7 @@ impl KeyValue for MemoryStore {
                 None => table.remove(&op.key),
             };
             inner.counters.rows += 1;
-            inner.counters.bytes +=
-                (op.key.len() + op.value.as_ref().map_or(0, Bytes::len)) as u64;
+            inner.counters.bytes += (op.key.len() + op.value.as_ref().map_or(0, Bytes::len)) as u64;
         }
         inner.last_batch = number;
         Ok(())
@@ -51,7 +50,11 @@ impl KeyValue for MemoryStore {
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.lock().tables.get(&table).and_then(|rows| rows.get(key).cloned()))
+        Ok(self
+            .lock()
+            .tables
+            .get(&table)
+            .and_then(|rows| rows.get(key).cloned()))
     }
 
     fn scan(
@@ -64,7 +67,9 @@ impl KeyValue for MemoryStore {
         // Rows are copied out in pages so that the visitor may use the store.
         const PAGE: usize = 1000;
         let mut start = Bound::Included(Bytes::copy_from_slice(from));
-        let end = to.map_or(Bound::Unbounded, |to| Bound::Excluded(Bytes::copy_from_slice(to)));
+        let end = to.map_or(Bound::Unbounded, |to| {
+            Bound::Excluded(Bytes::copy_from_slice(to))
+        });
         if to.is_some_and(|to| to <= from) {
             return Ok(());
         }

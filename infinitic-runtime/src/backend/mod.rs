@@ -30,8 +30,14 @@ pub enum Table {
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::History, Self::Open, Self::Timers, Self::Purge, Self::Meta, Self::DeadLetters];
+    pub const ALL: [Self; 6] = [
+        Self::History,
+        Self::Open,
+        Self::Timers,
+        Self::Purge,
+        Self::Meta,
+        Self::DeadLetters,
+    ];
 
     /// The table's name on disk.
     #[must_use]

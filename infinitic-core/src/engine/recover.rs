@@ -1,0 +1,131 @@
+//! After a start of the process: what was open is given out again.
+
+use super::{Step, turn};
+use crate::effect::Effect;
+use crate::entry::{Entry, Steering};
+use crate::failure::{FailureKind, FailureRecord, Origin};
+use crate::ids::{Position, RunNo};
+use crate::instance::{Attempts, Open, OpenKind};
+use crate::outcome::Outcome;
+
+/// Turns in a row during which the process may die before the instance is stopped. Two, because one
+/// may be chance: somebody else's `kill -9` at that moment.
+const DEADLY_TURNS_MAX: u32 = 2;
+
+/// The instance was found open.
+pub(super) fn recovered(step: &mut Step, cautious: bool, deliveries_max: u32) {
+    let runs: Vec<RunNo> = step.instance.runs.keys().copied().collect();
+    for run in runs {
+        recover_run(step, run);
+        let open: Vec<(Position, Open)> = step.instance.runs[&run]
+            .open
+            .iter()
+            .map(|(position, open)| (*position, open.clone()))
+            .collect();
+        for (position, open) in open {
+            recover_command(step, run, position, &open, cautious, deliveries_max);
+        }
+    }
+}
+
+/// Replays a run that cannot wait for its next outcome: one that stood still (the code may have been
+/// mended), one whose turn was cut off, one whose live future must hold an open step.
+fn recover_run(step: &mut Step, run: RunNo) {
+    let state = &step.instance.runs[&run];
+    if state.result.is_some() {
+        return;
+    }
+    if state.deadly_turns >= DEADLY_TURNS_MAX {
+        let explanation = Box::new(
+            FailureRecord::new(
+                FailureKind::Stopped,
+                "the process died each time this turn ran (a stack overflow, an abort?); mend the \
+                 workflow's code, then use retry_turn",
+            )
+            .at(step.origin()),
+        );
+        let at = step.now;
+        step.record(Entry::Steered {
+            steering: Steering::Stopped { explanation },
+            at,
+        });
+        return;
+    }
+    let cut_off = state.deadly_turns > 0;
+    if step.instance.stopped.is_some() {
+        let at = step.now;
+        step.record(Entry::Steered {
+            steering: Steering::TurnRetried,
+            at,
+        });
+        step.effect(Effect::RunTurn {
+            run,
+            delivery: None,
+            replay: true,
+        });
+    } else if cut_off || step.instance.has_open_step() {
+        step.effect(Effect::RunTurn {
+            run,
+            delivery: None,
+            replay: true,
+        });
+    }
+}
+
+fn recover_command(
+    step: &mut Step,
+    run: RunNo,
+    position: Position,
+    open: &Open,
+    cautious: bool,
+    deliveries_max: u32,
+) {
+    let was_given_out = open
+        .kind
+        .attempts()
+        .is_some_and(|attempts| attempts.due.is_none());
+    if was_given_out && cautious {
+        let attempts = open.kind.attempts().cloned().unwrap_or_default();
+        if attempts.redeliveries >= deliveries_max {
+            let failure = crashed(step, run, position, open, &attempts);
+            turn::deliver(step, run, position, Outcome::Failed(Box::new(failure)));
+            return;
+        }
+    }
+    turn::begin(step, run, position);
+}
+
+fn crashed(
+    step: &Step,
+    run: RunNo,
+    position: Position,
+    open: &Open,
+    attempts: &Attempts,
+) -> FailureRecord {
+    let id = step.instance.command_id(run, position, open);
+    let origin = match &open.kind {
+        OpenKind::Task(task) => Origin::Task {
+            id,
+            service: task.service.clone(),
+            task: task.task.clone(),
+            worker: String::new(),
+            attempts: attempts.current.0 + 1,
+        },
+        OpenKind::Step(task) => Origin::Step {
+            id,
+            name: task.name.to_string(),
+            attempts: attempts.current.0 + 1,
+        },
+        OpenKind::Timer { .. } => step.origin(),
+    };
+    let mut failure = FailureRecord::new(
+        FailureKind::Crashed,
+        format!(
+            "the process died {} times during this attempt",
+            attempts.redeliveries
+        ),
+    )
+    .at(origin);
+    failure.previous.clone_from(&attempts.previous);
+    failure
+}

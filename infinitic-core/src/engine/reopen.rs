@@ -1,0 +1,268 @@
+//! Going on after a stop or a failed end: `retry_turn`, `retry_tasks`.
+//!
+//! A reopened run keeps its history up to a cut, and voids what followed. Where to cut is read from
+//! the history, which the engine does not hold: the caller plans with [`plan_retry_tasks`] or
+//! [`plan_retry_turn`], and sends the finished cut along with the message.
+
+use super::{Step, turn};
+use crate::command::Command;
+use crate::effect::{Answer, Effect};
+use crate::entry::{Entry, KeptCommand, Steering};
+use crate::failure::{FailureRecord, Origin};
+use crate::history::RunHistory;
+use crate::ids::{Attempt, Position, RequestId, RunNo, Sequence};
+use crate::instance::{OpenKind, is_failed};
+use crate::message::Cut;
+
+/// A plan for a reopening: how many outcomes stay. The commands that stay are those that the code asks
+/// for when it is replayed up to there; the caller replays and calls [`Reopening::cut`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reopening {
+    /// The run.
+    pub run: RunNo,
+    /// How many outcomes stay.
+    pub outcomes_kept: u32,
+    /// Failed tasks after the cut are started anew rather than told again.
+    restart_failed: bool,
+}
+
+/// Plans `retry_tasks` for a failed run: cut at the task by which it failed. Nothing when no failed
+/// task stands in its history.
+#[must_use]
+pub fn plan_retry_tasks(run: RunNo, history: &RunHistory) -> Option<Reopening> {
+    let culprit = history
+        .result
+        .as_ref()
+        .and_then(|result| result.as_ref().err());
+    let culprit = culprit.and_then(|failure| failed_task(failure));
+    let failed =
+        |(_, delivered): &(usize, &crate::history::DeliveredOutcome)| is_failed(&delivered.outcome);
+    let index = history
+        .outcomes
+        .iter()
+        .enumerate()
+        .filter(failed)
+        .find(|(_, delivered)| Some(delivered.position) == culprit)
+        .or_else(|| history.outcomes.iter().enumerate().rfind(failed))?
+        .0;
+    let outcomes_kept = u32::try_from(index).ok()?;
+    Some(Reopening {
+        run,
+        outcomes_kept,
+        restart_failed: true,
+    })
+}
+
+/// Plans `retry_turn` for a failed run: its last turn runs again.
+#[must_use]
+pub fn plan_retry_turn(run: RunNo, history: &RunHistory) -> Option<Reopening> {
+    let outcomes = u32::try_from(history.outcomes.len()).ok()?;
+    Some(Reopening {
+        run,
+        outcomes_kept: outcomes.saturating_sub(1),
+        restart_failed: false,
+    })
+}
+
+/// The place of the task by which a run failed, as its failure's chain of causes names it.
+fn failed_task(failure: &FailureRecord) -> Option<Position> {
+    let mut failure = Some(failure);
+    while let Some(record) = failure {
+        match &record.origin {
+            Some(Origin::Task { id, .. } | Origin::Step { id, .. }) => return Some(id.position),
+            Some(Origin::Instance { .. }) | None => failure = record.cause.as_deref(),
+        }
+    }
+    None
+}
+
+impl Reopening {
+    /// The finished cut. `commands_kept` is how many commands the code had asked when it had seen the
+    /// outcomes that stay.
+    #[must_use]
+    pub fn cut(self, history: &RunHistory, commands_kept: u32) -> Cut {
+        let kept = &history.outcomes[..self.outcomes_kept as usize];
+        let later = &history.outcomes[self.outcomes_kept as usize..];
+        let is_kept = |position: Position| position.0 < commands_kept;
+        let commands = &history.commands[..(commands_kept as usize).min(history.commands.len())];
+        let cancelled: Vec<Position> = commands
+            .iter()
+            .filter_map(|(_, command)| match command {
+                Command::Cancel { position } => Some(*position),
+                _ => None,
+            })
+            .collect();
+        let mut open = Vec::new();
+        for (index, (reopening, command)) in commands.iter().enumerate() {
+            let position = Position(u32::try_from(index).expect("positions are u32"));
+            let is_over = kept.iter().any(|delivered| delivered.position == position)
+                || cancelled.contains(&position)
+                || OpenKind::of(command, crate::Timestamp::default()).is_none();
+            if is_over {
+                continue;
+            }
+            let failed = later
+                .iter()
+                .any(|d| d.position == position && is_failed(&d.outcome));
+            // A number that no earlier sequence of this task had: outcomes of those change nothing.
+            let restarts = failed && self.restart_failed;
+            let sequence = Sequence(if restarts { 1 + history.reopening.0 } else { 0 });
+            open.push(KeptCommand {
+                position,
+                reopening: *reopening,
+                sequence,
+                attempt: Attempt(0),
+                command: command.clone(),
+            });
+        }
+        let redeliver = later
+            .iter()
+            .filter(|d| is_kept(d.position) && !(self.restart_failed && is_failed(&d.outcome)))
+            .filter(|d| !cancelled.contains(&d.position))
+            .map(|d| (d.position, d.outcome.clone()))
+            .collect();
+        Cut {
+            run: self.run,
+            outcomes_kept: self.outcomes_kept,
+            commands_kept,
+            open,
+            redeliver,
+        }
+    }
+}
+
+/// Lets stopped code try again, or reopens a failed run at its last turn.
+pub(super) fn retry_turn(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>) {
+    if step.instance.stopped.is_some() {
+        let at = step.now;
+        step.record(Entry::Steered {
+            steering: Steering::TurnRetried,
+            at,
+        });
+        let runs: Vec<RunNo> = step
+            .instance
+            .runs
+            .iter()
+            .filter(|(_, run)| run.result.is_none())
+            .map(|(run, _)| *run)
+            .collect();
+        for run in runs {
+            step.effect(Effect::RunTurn {
+                run,
+                delivery: None,
+                replay: true,
+            });
+        }
+        step.answer(request, Answer::Done);
+        return;
+    }
+    reopen(
+        step,
+        cut,
+        request,
+        "its code does not stand still, and no run of it has failed",
+    );
+}
+
+/// Starts failed tasks anew; a run that failed by them goes on.
+pub(super) fn retry_tasks(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>) {
+    reopen(
+        step,
+        cut,
+        request,
+        "no failed task led to its end; mend the code and use retry_turn",
+    );
+}
+
+fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, why_not: &str) {
+    let Some(cut) = cut else {
+        step.refuse(request, format!("there is nothing to retry: {why_not}"));
+        return;
+    };
+    let has_failed = step
+        .instance
+        .runs
+        .get(&cut.run)
+        .is_some_and(|run| run.result.as_ref().is_some_and(Result::is_err));
+    if !has_failed || step.instance.cancelled {
+        let why = if step.instance.cancelled {
+            "it was cancelled"
+        } else {
+            why_not
+        };
+        step.refuse(request, format!("there is nothing to retry: {why}"));
+        return;
+    }
+    let Cut {
+        run,
+        outcomes_kept,
+        commands_kept,
+        mut open,
+        redeliver,
+    } = *cut;
+    take_back(step, run, &open);
+    let running = keep_running(step, run, &mut open);
+    let positions: Vec<Position> = open.iter().map(|kept| kept.position).collect();
+    let at = step.now;
+    step.record(Entry::Reopened {
+        run,
+        outcomes_kept,
+        commands_kept,
+        open,
+        at,
+    });
+    step.effect(Effect::DropRun { run });
+    let told: Vec<Position> = redeliver.iter().map(|(position, _)| *position).collect();
+    for position in positions {
+        if !told.contains(&position) && !running.contains(&position) {
+            turn::begin(step, run, position);
+        }
+    }
+    // The code sees what is told again in one replay: nothing new can come between.
+    for (position, outcome) in redeliver {
+        step.record(Entry::Delivered {
+            run,
+            position,
+            outcome,
+            at,
+        });
+    }
+    step.effect(Effect::RunTurn {
+        run,
+        delivery: None,
+        replay: true,
+    });
+    step.answer(request, Answer::Done);
+}
+
+/// Lets what is still open go on where it is. Answers which of it is running: giving that out again
+/// would only double it.
+fn keep_running(step: &Step, run: RunNo, kept: &mut [KeptCommand]) -> Vec<Position> {
+    let mut running = Vec::new();
+    for kept in kept {
+        let Some(open) = step.instance.runs[&run].open.get(&kept.position) else {
+            continue;
+        };
+        kept.sequence = open.sequence;
+        if let Some(attempts) = open.kind.attempts() {
+            kept.attempt = attempts.current;
+            if attempts.due.is_none() {
+                running.push(kept.position);
+            }
+        }
+    }
+    running
+}
+
+/// Takes back running attempts that the reopening voids.
+fn take_back(step: &mut Step, run: RunNo, kept: &[KeptCommand]) {
+    let open: Vec<_> = step.instance.runs[&run]
+        .open
+        .iter()
+        .filter(|(position, _)| !kept.iter().any(|kept| kept.position == **position))
+        .map(|(position, open)| (*position, open.clone()))
+        .collect();
+    for (position, open) in open {
+        turn::abandon(step, run, position, &open);
+    }
+}

@@ -1,0 +1,531 @@
+//! The state of one instance: the fold of its entries, small at any length of its history.
+//!
+//! [`Instance::evolve`] is the only place where state changes, live and after a crash alike. What is
+//! done is not kept here: only what is open, and the few counters that number what comes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{CallOptions, Command, RunResult};
+use crate::entry::{Entry, Steering};
+use crate::failure::{FailureKind, FailureRecord};
+use crate::ids::{Attempt, CommandId, InstanceId, Position, Reopening, RequestId, RunNo, Sequence};
+use crate::names::{MethodName, ServiceName, StepName, TaskName, WorkflowName};
+use crate::outcome::Outcome;
+use crate::payload::Payload;
+use crate::time::Timestamp;
+
+/// Failures of earlier attempts that are kept in words: enough to see a pattern, too few to matter.
+const PREVIOUS_KEPT: usize = 10;
+
+/// How an instance stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Status {
+    /// It runs, or waits.
+    Running,
+    /// Its code cannot go on until it is mended.
+    Stopped,
+    /// It ended with a value.
+    Completed,
+    /// It ended with a failure; it may be reopened while its record is kept.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl Status {
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_ended(self) -> bool {
+        match self {
+            Self::Completed | Self::Failed | Self::Cancelled => true,
+            Self::Running | Self::Stopped => false,
+        }
+    }
+}
+
+/// What an instance is, beside what it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its workflow.
+    pub workflow: WorkflowName,
+    /// The version of its code.
+    pub version: u32,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// Free key and value pairs.
+    pub meta: Vec<(String, String)>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The time of its last entry; its clock never runs back before it.
+    pub changed_at: Timestamp,
+    /// Its runs.
+    pub runs: BTreeMap<RunNo, Run>,
+    /// Why its code stands still, if it does.
+    pub stopped: Option<Box<FailureRecord>>,
+    /// Whether somebody cancelled it.
+    pub cancelled: bool,
+    /// Clients that wait for its end. In memory only: clients repeat what is not answered.
+    pub waiting: Vec<RequestId>,
+}
+
+/// One method run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The method.
+    pub method: MethodName,
+    /// How often it was reopened.
+    pub reopening: Reopening,
+    /// How many commands it has asked: the next one's position.
+    pub commands: u32,
+    /// How many outcomes it was told.
+    pub outcomes: u32,
+    /// Commands without an outcome.
+    pub open: BTreeMap<Position, Open>,
+    /// What it ended with.
+    pub result: Option<RunResult>,
+    /// Turns in a row during which the process died.
+    pub deadly_turns: u32,
+}
+
+/// A command without an outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The reopening in which it was asked; part of its id.
+    pub reopening: Reopening,
+    /// How often it was started anew by hand.
+    pub sequence: Sequence,
+    /// What it is.
+    pub kind: OpenKind,
+}
+
+/// What an open command waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenKind {
+    /// A task of a service.
+    Task(OpenTask),
+    /// A step.
+    Step(OpenStep),
+    /// A point in time.
+    Timer {
+        /// When.
+        due: Timestamp,
+    },
+}
+
+/// A task that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTask {
+    /// Its service.
+    pub service: ServiceName,
+    /// Its name.
+    pub task: TaskName,
+    /// The arguments.
+    pub args: Payload,
+    /// Tags, meta, limits.
+    pub options: CallOptions,
+    /// When the caller's limit runs out.
+    pub deadline: Option<Timestamp>,
+    /// Where its attempts stand.
+    pub attempts: Attempts,
+}
+
+/// A step that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenStep {
+    /// Its name.
+    pub name: StepName,
+    /// Where its attempts stand.
+    pub attempts: Attempts,
+}
+
+/// Where the attempts of a task or step stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// The current attempt, or the next one during a pause.
+    pub current: Attempt,
+    /// When the next one is due, during a pause.
+    pub due: Option<Timestamp>,
+    /// How often the current one was given out again after the process died.
+    pub redeliveries: u32,
+    /// How the last one failed.
+    pub last_failure: Option<Box<FailureRecord>>,
+    /// How earlier ones failed, in words, oldest first.
+    pub previous: Vec<String>,
+}
+
+impl Instance {
+    /// The state after the first entry.
+    ///
+    /// Returns nothing when `entry` is not `Started`, which no store of ours writes.
+    #[must_use]
+    pub fn begin(id: InstanceId, entry: &Entry) -> Option<Self> {
+        let Entry::Started {
+            workflow,
+            version,
+            tags,
+            meta,
+        } = entry
+        else {
+            return None;
+        };
+        Some(Self {
+            id,
+            workflow: workflow.clone(),
+            version: *version,
+            tags: tags.clone(),
+            meta: meta.clone(),
+            started_at: Timestamp::default(),
+            changed_at: Timestamp::default(),
+            runs: BTreeMap::new(),
+            stopped: None,
+            cancelled: false,
+            waiting: Vec::new(),
+        })
+    }
+
+    /// How the instance stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        if self
+            .runs
+            .values()
+            .any(|run| run.result.is_none() || run.holds())
+        {
+            return if self.stopped.is_some() {
+                Status::Stopped
+            } else {
+                Status::Running
+            };
+        }
+        match self.runs.get(&RunNo(0)).and_then(|run| run.result.as_ref()) {
+            None | Some(Ok(_)) => Status::Completed,
+            Some(Err(_)) if self.cancelled => Status::Cancelled,
+            Some(Err(_)) => Status::Failed,
+        }
+    }
+
+    /// The open command of an id, if the id still names one.
+    #[must_use]
+    pub fn open(&self, id: CommandId) -> Option<&Open> {
+        let open = self.runs.get(&id.run)?.open.get(&id.position)?;
+        (open.reopening == id.reopening).then_some(open)
+    }
+
+    /// The id of an open command.
+    #[must_use]
+    pub fn command_id(&self, run: RunNo, position: Position, open: &Open) -> CommandId {
+        CommandId {
+            instance: self.id,
+            run,
+            reopening: open.reopening,
+            position,
+        }
+    }
+
+    /// Whether a step is open: the live future holds what it runs.
+    #[must_use]
+    pub fn has_open_step(&self) -> bool {
+        self.runs
+            .values()
+            .flat_map(|run| run.open.values())
+            .any(|open| matches!(open.kind, OpenKind::Step(_)))
+    }
+
+    /// Takes one more entry into the state.
+    pub fn evolve(&mut self, entry: &Entry) {
+        match entry {
+            Entry::RunStarted {
+                run,
+                method,
+                at,
+                args: _,
+                properties: _,
+            } => {
+                if self.runs.is_empty() {
+                    self.started_at = *at;
+                }
+                self.touch(*at);
+                self.runs.insert(*run, Run::new(method.clone()));
+            }
+            Entry::Command { run, command } => {
+                let now = self.changed_at;
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.ask(command, now);
+                }
+            }
+            Entry::Delivered {
+                run,
+                position,
+                outcome: _,
+                at,
+            } => {
+                self.touch(*at);
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.open.remove(position);
+                    run.outcomes += 1;
+                }
+            }
+            Entry::AttemptFailed {
+                run,
+                position,
+                attempt,
+                failure,
+                due,
+            } => {
+                if let Some(attempts) = self.attempts_mut(*run, *position) {
+                    attempts.failed(*attempt, failure, *due);
+                }
+            }
+            Entry::AttemptRedelivered {
+                run,
+                position,
+                attempt: _,
+            } => {
+                if let Some(attempts) = self.attempts_mut(*run, *position) {
+                    attempts.redeliveries += 1;
+                }
+            }
+            Entry::Reopened {
+                run,
+                outcomes_kept,
+                commands_kept,
+                open,
+                at,
+            } => {
+                self.touch(*at);
+                self.stopped = None;
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.reopen(*outcomes_kept, *commands_kept);
+                    for kept in open {
+                        run.keep(kept, *at);
+                    }
+                }
+            }
+            Entry::Steered { steering, at } => {
+                self.touch(*at);
+                self.steer(steering);
+            }
+            Entry::RunEnded { run, result, at } => {
+                self.touch(*at);
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.result = Some(result.clone());
+                    run.open.retain(|_, open| open.kind.outlives_its_run());
+                }
+            }
+            Entry::TurnMarked { run, done } => {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.deadly_turns = if *done { 0 } else { run.deadly_turns + 1 };
+                }
+            }
+            Entry::Started { .. } | Entry::PropertyChanged { .. } | Entry::Settled { .. } => {}
+        }
+    }
+
+    fn touch(&mut self, at: Timestamp) {
+        self.changed_at = self.changed_at.max(at);
+    }
+
+    fn attempts_mut(&mut self, run: RunNo, position: Position) -> Option<&mut Attempts> {
+        self.runs
+            .get_mut(&run)?
+            .open
+            .get_mut(&position)?
+            .kind
+            .attempts_mut()
+    }
+
+    fn steer(&mut self, steering: &Steering) {
+        match steering {
+            Steering::Stopped { explanation } => self.stopped = Some(explanation.clone()),
+            Steering::TurnRetried => self.stopped = None,
+            Steering::CancelRequested => {
+                self.cancelled = true;
+                self.stopped = None;
+                for run in self.runs.values_mut() {
+                    run.open.clear();
+                }
+            }
+            Steering::Paused | Steering::Resumed | Steering::TimersCompleted => {}
+        }
+    }
+}
+
+impl Run {
+    fn new(method: MethodName) -> Self {
+        Self {
+            method,
+            reopening: Reopening(0),
+            commands: 0,
+            outcomes: 0,
+            open: BTreeMap::new(),
+            result: None,
+            deadly_turns: 0,
+        }
+    }
+
+    /// Whether the instance must not end because of this run's open commands.
+    fn holds(&self) -> bool {
+        self.open.values().any(|open| open.kind.outlives_its_run())
+    }
+
+    fn ask(&mut self, command: &Command, now: Timestamp) {
+        let position = Position(self.commands);
+        self.commands += 1;
+        if let Command::Cancel { position } = command {
+            self.open.remove(position);
+        } else if let Some(kind) = OpenKind::of(command, now) {
+            let open = Open {
+                reopening: self.reopening,
+                sequence: Sequence(0),
+                kind,
+            };
+            self.open.insert(position, open);
+        }
+    }
+
+    fn reopen(&mut self, outcomes_kept: u32, commands_kept: u32) {
+        self.result = None;
+        self.reopening = self.reopening.next();
+        self.outcomes = outcomes_kept;
+        self.commands = commands_kept;
+        self.deadly_turns = 0;
+        self.open.clear();
+    }
+
+    fn keep(&mut self, kept: &crate::entry::KeptCommand, at: Timestamp) {
+        if let Some(mut kind) = OpenKind::of(&kept.command, at) {
+            if let Some(attempts) = kind.attempts_mut() {
+                attempts.current = kept.attempt;
+            }
+            let open = Open {
+                reopening: kept.reopening,
+                sequence: kept.sequence,
+                kind,
+            };
+            self.open.insert(kept.position, open);
+        }
+    }
+}
+
+impl OpenKind {
+    /// What stays open after a command was asked; nothing for those that are done at once.
+    #[must_use]
+    pub fn of(command: &Command, now: Timestamp) -> Option<Self> {
+        match command {
+            Command::CallTask {
+                service,
+                task,
+                args,
+                options,
+            } => Some(Self::Task(OpenTask {
+                service: service.clone(),
+                task: task.clone(),
+                args: args.clone(),
+                options: options.clone(),
+                deadline: options
+                    .timeout_ms
+                    .map(|ms| now + std::time::Duration::from_millis(ms)),
+                attempts: Attempts::default(),
+            })),
+            Command::Step { name } => Some(Self::Step(OpenStep {
+                name: name.clone(),
+                attempts: Attempts::default(),
+            })),
+            Command::StartTimer { due } => Some(Self::Timer { due: *due }),
+            Command::StartChild { .. }
+            | Command::CallMethod { .. }
+            | Command::SendSignal { .. }
+            | Command::OpenReceive { .. }
+            | Command::Inline { .. }
+            | Command::SetProperty { .. }
+            | Command::Cancel { .. }
+            | Command::RegisterCompensation { .. }
+            | Command::Patch { .. }
+            | Command::ContinueWith { .. }
+            | Command::End { .. } => None,
+        }
+    }
+
+    /// Whether it goes on when the run that asked for it has ended, and holds the instance open.
+    fn outlives_its_run(&self) -> bool {
+        match self {
+            Self::Task(_) => true,
+            Self::Step(_) | Self::Timer { .. } => false,
+        }
+    }
+
+    /// The attempts of a task or step.
+    #[must_use]
+    pub fn attempts(&self) -> Option<&Attempts> {
+        match self {
+            Self::Task(task) => Some(&task.attempts),
+            Self::Step(step) => Some(&step.attempts),
+            Self::Timer { .. } => None,
+        }
+    }
+
+    fn attempts_mut(&mut self) -> Option<&mut Attempts> {
+        match self {
+            Self::Task(task) => Some(&mut task.attempts),
+            Self::Step(step) => Some(&mut step.attempts),
+            Self::Timer { .. } => None,
+        }
+    }
+
+    /// What it waits for, in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let attempts = |attempts: &Attempts| match attempts.due {
+            None => format!("attempt {}", attempts.current),
+            Some(due) => format!("attempt {} at {due}", attempts.current),
+        };
+        match self {
+            Self::Task(t) => format!("task {}.{}, {}", t.service, t.task, attempts(&t.attempts)),
+            Self::Step(s) => format!("step {}, {}", s.name, attempts(&s.attempts)),
+            Self::Timer { due } => format!("timer at {due}"),
+        }
+    }
+}
+
+impl Attempts {
+    fn failed(&mut self, attempt: Attempt, failure: &FailureRecord, due: Timestamp) {
+        self.previous.push(failure.message.clone());
+        if self.previous.len() > PREVIOUS_KEPT {
+            self.previous.remove(0);
+        }
+        self.last_failure = Some(Box::new(failure.clone()));
+        self.current = attempt.next();
+        self.due = Some(due);
+        self.redeliveries = 0;
+    }
+}
+
+/// The failure that callers of a cancelled instance are told.
+#[must_use]
+pub fn cancelled_failure(instance: &Instance) -> Box<FailureRecord> {
+    let origin = crate::failure::Origin::Instance {
+        id: instance.id,
+        workflow: instance.workflow.clone(),
+    };
+    Box::new(FailureRecord::new(FailureKind::Cancelled, "the instance was cancelled").at(origin))
+}
+
+/// Whether an outcome is a failed task or step, which `retry_tasks` may start anew.
+#[must_use]
+pub fn is_failed(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed(_) | Outcome::TimedOut => true,
+        Outcome::Value(_)
+        | Outcome::Cancelled
+        | Outcome::UnknownInstance
+        | Outcome::StartRefused(_)
+        | Outcome::Attached(_)
+        | Outcome::Due
+        | Outcome::Signal(_)
+        | Outcome::PropertiesChanged(_) => false,
+    }
+}
