@@ -116,6 +116,12 @@ pub enum Effect {
     },
     /// Give out an attempt of a task.
     DispatchTask(Box<TaskAttempt>),
+    /// An attempt was running when the process died, and may have been the reason: send `Redeliver`
+    /// for it when no other suspect runs.
+    Suspect {
+        /// The task or step.
+        id: CommandId,
+    },
     /// Run an attempt of a step.
     RunStep(Box<StepAttempt>),
     /// The attempt is no longer wanted.

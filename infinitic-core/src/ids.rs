@@ -36,6 +36,14 @@ impl InstanceId {
         Self(bytes)
     }
 
+    /// An id that sorts before every id drawn at `at` or later, and after every earlier one.
+    #[must_use]
+    pub fn lowest_at(at: Timestamp) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&at.as_millis().to_be_bytes()[2..]);
+        Self(bytes)
+    }
+
     /// Takes the sixteen bytes of an id, as they stand in a table key.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {

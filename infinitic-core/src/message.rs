@@ -254,9 +254,15 @@ pub enum Message {
     RetentionDue,
     /// A worker has found the instance after a start of the process: give out again what was open.
     Recovered {
-        /// Attempts are written down before they run, because the process died twice in a row.
+        /// The process died twice in a row: attempts are given out again one by one, each written down
+        /// before it runs.
         cautious: bool,
-        /// Redeliveries after which an attempt counts as failed.
+    },
+    /// In cautious recovery, it is this attempt's turn to be given out again.
+    Redeliver {
+        /// The task or step.
+        id: CommandId,
+        /// Redeliveries after which it counts as failed.
         deliveries_max: u32,
     },
 }

@@ -4,7 +4,7 @@ use super::{Step, turn};
 use crate::effect::Effect;
 use crate::entry::{Entry, Steering};
 use crate::failure::{FailureKind, FailureRecord, Origin};
-use crate::ids::{Position, RunNo};
+use crate::ids::{CommandId, Position, RunNo};
 use crate::instance::{Attempts, Open, OpenKind};
 use crate::outcome::Outcome;
 
@@ -13,7 +13,7 @@ use crate::outcome::Outcome;
 const DEADLY_TURNS_MAX: u32 = 2;
 
 /// The instance was found open.
-pub(super) fn recovered(step: &mut Step, cautious: bool, deliveries_max: u32) {
+pub(super) fn recovered(step: &mut Step, cautious: bool) {
     let runs: Vec<RunNo> = step.instance.runs.keys().copied().collect();
     for run in runs {
         recover_run(step, run);
@@ -23,9 +23,30 @@ pub(super) fn recovered(step: &mut Step, cautious: bool, deliveries_max: u32) {
             .map(|(position, open)| (*position, open.clone()))
             .collect();
         for (position, open) in open {
-            recover_command(step, run, position, &open, cautious, deliveries_max);
+            let given_out = open.kind.attempts().is_some_and(|attempts| attempts.due.is_none());
+            if given_out && cautious {
+                let id = step.instance.command_id(run, position, &open);
+                step.effect(Effect::Suspect { id });
+            } else {
+                turn::begin(step, run, position);
+            }
         }
     }
+}
+
+/// Gives a suspect out again, alone and written down; or not any more.
+pub(super) fn redeliver(step: &mut Step, id: CommandId, deliveries_max: u32) {
+    let Some(open) = step.instance.open(id).cloned() else { return };
+    let Some(attempts) = open.kind.attempts() else { return };
+    if attempts.redeliveries >= deliveries_max {
+        let failure = crashed(step, id, &open, attempts);
+        turn::abandon(step, id.run, id.position, &open);
+        turn::deliver(step, id.run, id.position, Outcome::Failed(Box::new(failure)));
+        return;
+    }
+    let attempt = attempts.current;
+    step.record(Entry::AttemptRedelivered { run: id.run, position: id.position, attempt });
+    turn::begin(step, id.run, id.position);
 }
 
 /// Replays a run that cannot wait for its next outcome: one that stood still (the code may have been
@@ -72,37 +93,7 @@ fn recover_run(step: &mut Step, run: RunNo) {
     }
 }
 
-fn recover_command(
-    step: &mut Step,
-    run: RunNo,
-    position: Position,
-    open: &Open,
-    cautious: bool,
-    deliveries_max: u32,
-) {
-    let was_given_out = open
-        .kind
-        .attempts()
-        .is_some_and(|attempts| attempts.due.is_none());
-    if was_given_out && cautious {
-        let attempts = open.kind.attempts().cloned().unwrap_or_default();
-        if attempts.redeliveries >= deliveries_max {
-            let failure = crashed(step, run, position, open, &attempts);
-            turn::deliver(step, run, position, Outcome::Failed(Box::new(failure)));
-            return;
-        }
-    }
-    turn::begin(step, run, position);
-}
-
-fn crashed(
-    step: &Step,
-    run: RunNo,
-    position: Position,
-    open: &Open,
-    attempts: &Attempts,
-) -> FailureRecord {
-    let id = step.instance.command_id(run, position, open);
+fn crashed(step: &Step, id: CommandId, open: &Open, attempts: &Attempts) -> FailureRecord {
     let origin = match &open.kind {
         OpenKind::Task(task) => Origin::Task {
             id,

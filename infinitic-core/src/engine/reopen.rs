@@ -53,9 +53,13 @@ pub fn plan_retry_tasks(run: RunNo, history: &RunHistory) -> Option<Reopening> {
     })
 }
 
-/// Plans `retry_turn` for a failed run: its last turn runs again.
+/// Plans `retry_turn` for a failed run: its last turn runs again. Nothing for a run that has not failed:
+/// code that stands still tries again without a cut.
 #[must_use]
 pub fn plan_retry_turn(run: RunNo, history: &RunHistory) -> Option<Reopening> {
+    if !history.result.as_ref().is_some_and(Result::is_err) {
+        return None;
+    }
     let outcomes = u32::try_from(history.outcomes.len()).ok()?;
     Some(Reopening {
         run,

@@ -46,6 +46,7 @@ pub(super) fn apply_to_nothing(id: InstanceId, message: Message, now: Timestamp)
         | Message::FanOutPage { .. }
         | Message::Schedule { .. }
         | Message::Recovered { .. }
+        | Message::Redeliver { .. }
         | Message::RetentionDue => None,
     };
     let failure = FailureRecord::new(

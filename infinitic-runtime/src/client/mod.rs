@@ -1,0 +1,12 @@
+//! Clients: they start and steer instances, from the worker's own process or from another one.
+
+mod error;
+mod handle;
+mod link;
+mod replies;
+
+pub use error::ClientError;
+pub use handle::{Client, Run, Start, WorkflowHandle, WorkflowProxy};
+
+pub(crate) use link::{LocalLink, request_of};
+pub(crate) use replies::Replies;

@@ -1,0 +1,118 @@
+//! How open instances are found again without reading ended ones, at no row per workflow.
+//!
+//! An instance gets a row in `Open` only when it is still open at the checkpoint after its start; the
+//! short-lived majority never does. Ended instances are listed for the purge in few large rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use infinitic_core::{InstanceId, Timestamp};
+
+use super::layout::{self, Purgeable};
+use crate::backend::RowOp;
+
+/// How long after its start an instance is expected to be over. The watermark stays behind the clock
+/// by this, so that short instances end before anything is written for them.
+const LAG: Duration = Duration::from_secs(2);
+
+/// Instances listed in one purge row: a few tens of kilobytes.
+const PURGE_PAGE: usize = 1000;
+
+/// What has changed since the last checkpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Checkpoint {
+    /// Open instances with an id below this stand in `Open`.
+    watermark: Option<InstanceId>,
+    /// Open instances that do not stand in `Open`.
+    unlisted: BTreeSet<InstanceId>,
+    /// Ended instances that stand there.
+    to_unlist: Vec<InstanceId>,
+    /// Ended instances by purge time.
+    to_purge: BTreeMap<Timestamp, Vec<Purgeable>>,
+}
+
+impl Checkpoint {
+    pub(crate) fn set_watermark(&mut self, watermark: Option<InstanceId>) {
+        self.watermark = watermark;
+    }
+
+    fn is_below(&self, id: InstanceId) -> bool {
+        self.watermark.is_some_and(|watermark| id < watermark)
+    }
+
+    /// A new instance. One with an old id (a client's slow clock, a slow network) is listed at once.
+    pub(crate) fn started(&mut self, id: InstanceId, ops: &mut Vec<RowOp>) {
+        if self.is_below(id) {
+            ops.push(layout::put_open(id));
+        } else {
+            self.unlisted.insert(id);
+        }
+    }
+
+    /// An instance found open after a start of the process, in `Open` or not.
+    pub(crate) fn adopted(&mut self, id: InstanceId, listed: bool) {
+        if !listed {
+            self.unlisted.insert(id);
+        }
+    }
+
+    /// An instance found ended, whose end no checkpoint had seen.
+    pub(crate) fn found_ended(
+        &mut self,
+        id: InstanceId,
+        listed: bool,
+        rows: u32,
+        purge_at: Timestamp,
+    ) {
+        if listed {
+            self.to_unlist.push(id);
+        }
+        self.list_for_purge(id, rows, purge_at);
+    }
+
+    pub(crate) fn ended(&mut self, id: InstanceId, rows: u32, purge_at: Timestamp) {
+        if !self.unlisted.remove(&id) {
+            self.to_unlist.push(id);
+        }
+        self.list_for_purge(id, rows, purge_at);
+    }
+
+    fn list_for_purge(&mut self, id: InstanceId, rows: u32, purge_at: Timestamp) {
+        // Rounded up to whole seconds: few groups, few rows.
+        let second = Timestamp::from_millis(purge_at.as_millis().div_ceil(1000) * 1000);
+        self.to_purge.entry(second).or_default().push((id, rows));
+    }
+
+    pub(crate) fn reopened(&mut self, id: InstanceId, ops: &mut Vec<RowOp>) {
+        self.to_unlist.retain(|other| *other != id);
+        ops.push(layout::put_open(id));
+    }
+
+    pub(crate) fn has_changes(&self) -> bool {
+        !(self.unlisted.is_empty() && self.to_unlist.is_empty() && self.to_purge.is_empty())
+    }
+
+    /// The rows that make the current state findable.
+    pub(crate) fn take(&mut self, shard: u16, now: Timestamp, ops: &mut Vec<RowOp>) {
+        let lag = u64::try_from(LAG.as_millis()).unwrap_or(u64::MAX);
+        let time = Timestamp::from_millis(now.as_millis().saturating_sub(lag));
+        let lowest = InstanceId::lowest_at(time);
+        let watermark = self.watermark.map_or(lowest, |old| old.max(lowest));
+        let later = self.unlisted.split_off(&watermark);
+        for id in std::mem::replace(&mut self.unlisted, later) {
+            ops.push(layout::put_open(id));
+        }
+        for id in self.to_unlist.drain(..) {
+            ops.push(layout::remove_open(id));
+        }
+        for (at, instances) in std::mem::take(&mut self.to_purge) {
+            for page in instances.chunks(PURGE_PAGE) {
+                ops.push(layout::put_purge(shard, at, page));
+            }
+        }
+        if self.watermark != Some(watermark) {
+            self.watermark = Some(watermark);
+            ops.push(layout::put_watermark(shard, watermark));
+        }
+    }
+}

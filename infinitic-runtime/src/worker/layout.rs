@@ -1,0 +1,126 @@
+//! Which rows there are: the mapping of histories, indexes and records to keys and values.
+//!
+//! | Table   | Key                                   | Value                              |
+//! |---------|---------------------------------------|------------------------------------|
+//! | History | instance id, row number (u32 BE)      | header and entries (`codec`)       |
+//! | Open    | instance id                           | nothing                            |
+//! | Purge   | shard (u16 BE), time (u64 BE), id     | instance ids and their row counts  |
+//! | Meta    | `watermark/` shard (u16 BE)           | instance id                        |
+//!
+//! **Invariant:** an open instance whose id is below its shard's watermark stands in `Open`. Recovery
+//! reads `Open` and the histories from the lowest watermark on, and no others.
+
+use bytes::Bytes;
+use infinitic_core::{InstanceId, Timestamp, codec};
+
+use crate::backend::{RowOp, Table};
+
+const ID: usize = 16;
+
+fn put(table: Table, key: Vec<u8>, value: impl Into<Bytes>) -> RowOp {
+    RowOp { table, key: key.into(), value: Some(value.into()) }
+}
+
+fn remove(table: Table, key: Vec<u8>) -> RowOp {
+    RowOp { table, key: key.into(), value: None }
+}
+
+/// Key of a history row.
+pub(crate) fn history_key(id: InstanceId, row: u32) -> Vec<u8> {
+    let mut key = Vec::with_capacity(ID + 4);
+    key.extend_from_slice(id.as_bytes());
+    key.extend_from_slice(&row.to_be_bytes());
+    key
+}
+
+/// Where the rows of an instance end.
+pub(crate) fn history_end(id: InstanceId) -> Vec<u8> {
+    let mut key = history_key(id, u32::MAX);
+    key.push(0);
+    key
+}
+
+pub(crate) fn put_history(id: InstanceId, row: u32, value: Vec<u8>) -> RowOp {
+    put(Table::History, history_key(id, row), value)
+}
+
+pub(crate) fn remove_history(id: InstanceId, row: u32) -> RowOp {
+    remove(Table::History, history_key(id, row))
+}
+
+/// The instance and row of a history key.
+pub(crate) fn parse_history_key(key: &[u8]) -> Option<(InstanceId, u32)> {
+    let (id, row) = key.split_at_checked(ID)?;
+    Some((parse_id(id)?, u32::from_be_bytes(row.try_into().ok()?)))
+}
+
+pub(crate) fn parse_id(bytes: &[u8]) -> Option<InstanceId> {
+    Some(InstanceId::from_bytes(bytes.try_into().ok()?))
+}
+
+pub(crate) fn put_open(id: InstanceId) -> RowOp {
+    put(Table::Open, id.as_bytes().to_vec(), Bytes::new())
+}
+
+pub(crate) fn remove_open(id: InstanceId) -> RowOp {
+    remove(Table::Open, id.as_bytes().to_vec())
+}
+
+/// Where watermark rows begin; they end where this with its last byte raised begins.
+pub(crate) const WATERMARKS: &[u8] = b"watermark/";
+/// See [`WATERMARKS`].
+pub(crate) const WATERMARKS_END: &[u8] = b"watermark0";
+
+pub(crate) fn put_watermark(shard: u16, id: InstanceId) -> RowOp {
+    let mut key = WATERMARKS.to_vec();
+    key.extend_from_slice(&shard.to_be_bytes());
+    put(Table::Meta, key, id.as_bytes().to_vec())
+}
+
+/// The shard of a watermark row.
+pub(crate) fn parse_watermark_key(key: &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes(key.strip_prefix(WATERMARKS)?.try_into().ok()?))
+}
+
+pub(crate) fn remove_watermark(shard: u16) -> RowOp {
+    let mut key = WATERMARKS.to_vec();
+    key.extend_from_slice(&shard.to_be_bytes());
+    remove(Table::Meta, key)
+}
+
+/// One instance that is to be purged, and how many rows it has.
+pub(crate) type Purgeable = (InstanceId, u32);
+
+pub(crate) fn purge_key(shard: u16, at: Timestamp, first: Option<InstanceId>) -> Vec<u8> {
+    let mut key = Vec::with_capacity(26);
+    key.extend_from_slice(&shard.to_be_bytes());
+    key.extend_from_slice(&at.as_millis().to_be_bytes());
+    if let Some(first) = first {
+        key.extend_from_slice(first.as_bytes());
+    }
+    key
+}
+
+pub(crate) fn put_purge(shard: u16, at: Timestamp, instances: &[Purgeable]) -> RowOp {
+    let first = instances.first().map(|(id, _)| *id);
+    put(Table::Purge, purge_key(shard, at, first), codec::encode_value(&instances))
+}
+
+pub(crate) fn remove_purge(key: &[u8]) -> RowOp {
+    remove(Table::Purge, key.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_sort_by_instance_then_row() {
+        let id = |n| InstanceId::new(Timestamp::from_millis(n), 0, 0);
+        assert!(history_key(id(1), 300) > history_key(id(1), 2));
+        assert!(history_key(id(1), u32::MAX) < history_end(id(1)));
+        assert!(history_end(id(1)) < history_key(id(2), 0));
+        assert_eq!(parse_history_key(&history_key(id(7), 9)), Some((id(7), 9)));
+        assert!(put_watermark(u16::MAX, id(1)).key.as_ref() < WATERMARKS_END);
+    }
+}

@@ -1,0 +1,91 @@
+//! Reading instances back: state and history from rows.
+
+use std::ops::ControlFlow;
+
+use infinitic_core::codec::{self, DecodeError, RowHeader};
+use infinitic_core::{Entry, History, Instance, InstanceId};
+
+use super::layout;
+use crate::backend::{KeyValue, StoreError, Table};
+
+/// An instance as its rows tell it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) instance: Box<Instance>,
+    pub(crate) history: History,
+    /// How many rows it has.
+    pub(crate) rows: u32,
+}
+
+/// Folds rows into state and history.
+#[derive(Debug, Default)]
+pub(crate) struct Fold {
+    instance: Option<Box<Instance>>,
+    history: History,
+    rows: u32,
+}
+
+impl Fold {
+    pub(crate) fn add(&mut self, id: InstanceId, entries: Vec<Entry>) {
+        for entry in entries {
+            match &mut self.instance {
+                Some(instance) => instance.evolve(&entry),
+                None => self.instance = Instance::begin(id, &entry).map(Box::new),
+            }
+            self.history.add(entry);
+        }
+        self.rows += 1;
+    }
+
+    pub(crate) fn finish(self) -> Option<Loaded> {
+        let Self { instance, history, rows } = self;
+        instance.map(|instance| Loaded { instance, history, rows })
+    }
+}
+
+/// Decodes a row, naming it when it is damaged.
+pub(crate) fn decode(
+    id: InstanceId,
+    row: u32,
+    bytes: &[u8],
+) -> Result<(RowHeader, Vec<Entry>), StoreError> {
+    codec::decode_row(bytes).map_err(|error| match error {
+        DecodeError::NewerVersion { .. } => {
+            StoreError::NewerFormat(format!("row {row} of instance {id}: {error}"))
+        }
+        _ => StoreError::Damaged(format!("row {row} of instance {id}: {error}")),
+    })
+}
+
+/// Reads one instance; nothing when there are no rows of it.
+pub(crate) fn load(store: &dyn KeyValue, id: InstanceId) -> Result<Option<Loaded>, StoreError> {
+    let mut fold = Fold::default();
+    let mut failed = None;
+    let mut visit = |key: &[u8], value: &[u8]| {
+        let row = layout::parse_history_key(key).map_or(0, |(_, row)| row);
+        let result = if row == fold.rows {
+            decode(id, row, value)
+        } else {
+            Err(StoreError::Damaged(format!(
+                "row {} of instance {id} is missing; restore the directory from a backup",
+                fold.rows
+            )))
+        };
+        match result {
+            Ok((_, entries)) => {
+                fold.add(id, entries);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    let (from, to) = (layout::history_key(id, 0), layout::history_end(id));
+    store.scan(Table::History, &from, Some(&to), &mut visit)?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(fold.finish()),
+    }
+}

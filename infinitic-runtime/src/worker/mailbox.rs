@@ -1,0 +1,124 @@
+//! Where messages for a shard arrive.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use infinitic_core::{InstanceId, Message, RunNo};
+
+/// Inputs handled in one round at most: bounds how long the first of them waits for its commit.
+const ROUND_MAX: usize = 4096;
+
+/// Something for a shard.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// A message to an instance; `fresh` when its id was drawn for it.
+    Message { to: InstanceId, message: Message, fresh: bool },
+    /// Code of an instance was woken by something foreign.
+    Foreign { id: InstanceId, run: RunNo },
+    /// A turn never ended, and its thread was given up.
+    Stuck { id: InstanceId, run: RunNo },
+}
+
+/// The inputs of one shard, and those of the round under way: a thread that is given up in the
+/// middle of a round leaves them to its successor.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Vec<Input>,
+    round: Vec<Input>,
+    /// Which thread may take; older ones have been given up.
+    generation: u64,
+    sleeps: bool,
+    closed: bool,
+}
+
+/// What a shard's thread is to do next.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// Handle these, of which there may be none.
+    Round(Vec<Input>),
+    /// Nothing will come any more.
+    Closed,
+    /// Another thread has taken over.
+    GivenUp,
+}
+
+impl Mailbox {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, input: Input) {
+        let mut state = self.lock();
+        state.waiting.push(input);
+        let wake = std::mem::take(&mut state.sleeps);
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Ends the round before and takes the next one, waiting at most `patience` for something to come.
+    pub(crate) fn take(&self, generation: u64, patience: Duration) -> Taken {
+        let mut state = self.lock();
+        if state.generation == generation {
+            state.round.clear();
+        }
+        if state.waiting.is_empty() && !state.closed && state.generation == generation {
+            state.sleeps = true;
+            state = self
+                .arrived
+                .wait_timeout_while(state, patience, |state| {
+                    state.waiting.is_empty() && !state.closed && state.generation == generation
+                })
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            state.sleeps = false;
+        }
+        if state.generation != generation {
+            return Taken::GivenUp;
+        }
+        if state.waiting.is_empty() && state.closed {
+            return Taken::Closed;
+        }
+        let round = if state.waiting.len() <= ROUND_MAX {
+            std::mem::take(&mut state.waiting)
+        } else {
+            state.waiting.drain(..ROUND_MAX).collect()
+        };
+        state.round.clone_from(&round);
+        Taken::Round(round)
+    }
+
+    /// Gives up the thread of `generation`: what it had not finished waits again, before the rest and
+    /// without claims of being fresh. Answers the next generation.
+    pub(crate) fn give_up(&self, generation: u64, first: Input) -> Option<u64> {
+        let mut state = self.lock();
+        if state.generation != generation {
+            return None;
+        }
+        state.generation += 1;
+        let mut inputs = vec![first];
+        inputs.append(&mut state.round);
+        for input in &mut inputs {
+            if let Input::Message { fresh, .. } = input {
+                *fresh = false;
+            }
+        }
+        inputs.append(&mut state.waiting);
+        state.waiting = inputs;
+        self.arrived.notify_all();
+        Some(state.generation)
+    }
+
+    /// Nothing more comes; what waits is still handled.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_all();
+    }
+}

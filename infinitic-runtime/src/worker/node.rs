@@ -1,0 +1,367 @@
+//! A running worker: its threads, and how they start, watch each other and stop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use infinitic_core::{InstanceId, Message, Timestamp};
+
+use super::Hosted;
+use super::committer::{Committer, Releaser};
+use super::mailbox::{Input, Mailbox, Taken};
+use super::recovery::{self, shard_of};
+use super::shard::{OnForeign, Shard, ShardSettings, unreadable};
+use super::watchdog::{Running, RunningTurn};
+use crate::backend::{KeyValue, StoreError};
+use crate::client::Replies;
+use crate::clock::Clock;
+use crate::service::Executor;
+
+/// How often the watchdog looks.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How often a shard looks for checkpoints and purges.
+const MAINTENANCE_EVERY: Duration = Duration::from_secs(2);
+/// Instances recovered between two commits.
+const RECOVERED_AT_ONCE: usize = 500;
+/// Timers rung in one round at most.
+const TIMERS_AT_ONCE: usize = 4096;
+/// Stack of a shard's thread: workflow code runs on it, and deserves as much as a main thread has.
+const STACK_BYTES: usize = 8 << 20;
+
+/// What a node is made of.
+pub(crate) struct NodeParts {
+    pub(crate) store: Arc<dyn KeyValue>,
+    pub(crate) hosted: Hosted,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) replies: Arc<Replies>,
+    pub(crate) mailboxes: Vec<Arc<Mailbox>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: ShardSettings,
+    /// Longest time that a turn may take.
+    pub(crate) turn_limit: Duration,
+}
+
+/// The running threads.
+pub(crate) struct Node {
+    shared: Arc<Shared>,
+    committer_thread: Mutex<Option<JoinHandle<()>>>,
+    watchdog_thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    parts: NodeParts,
+    committer: Arc<Committer>,
+    shards: Vec<ShardThread>,
+    stopping: AtomicBool,
+}
+
+struct ShardThread {
+    number: u16,
+    running: Mutex<Arc<Running>>,
+    generation: Mutex<u64>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("shards", &self.shared.shards.len()).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Recovers what the store holds and starts the threads.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) fn start(parts: NodeParts) -> Result<(Self, recovery::Recovered), StoreError> {
+        let committer = Committer::new(Arc::clone(&parts.store), parts.mailboxes.len());
+        let releaser = releaser(&parts);
+        let thread = {
+            let committer = Arc::clone(&committer);
+            spawn("infinitic-committer", move || committer.run(&releaser))
+        };
+        let total = parts.mailboxes.len();
+        let mut shards: Vec<Shard> = (0..total)
+            .map(|number| new_shard(&parts, &committer, u16::try_from(number).unwrap_or(0), 0))
+            .collect();
+        let recovered = recover(&parts, &committer, &mut shards, 0)?;
+        let shard_threads = shards
+            .iter()
+            .map(|shard| ShardThread {
+                number: shard.number,
+                running: Mutex::new(Arc::clone(&shard.running)),
+                generation: Mutex::new(0),
+                thread: Mutex::new(None),
+            })
+            .collect();
+        let shared = Arc::new(Shared {
+            parts,
+            committer,
+            shards: shard_threads,
+            stopping: AtomicBool::new(false),
+        });
+        for shard in shards {
+            run_shard(&shared, shard, 0);
+        }
+        let watchdog_thread = {
+            let shared = Arc::clone(&shared);
+            spawn("infinitic-watchdog", move || shared.watch())
+        };
+        let node = Self {
+            shared,
+            committer_thread: Mutex::new(Some(thread)),
+            watchdog_thread: Mutex::new(Some(watchdog_thread)),
+        };
+        Ok((node, recovered))
+    }
+
+    /// Finishes what has arrived, makes it durable and ends the threads. Blocks.
+    pub(crate) fn stop(&self) {
+        let shared = &self.shared;
+        if shared.stopping.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        for mailbox in &shared.parts.mailboxes {
+            mailbox.close();
+        }
+        for shard in &shared.shards {
+            join(&shard.thread);
+        }
+        shared.committer.close();
+        join(&self.committer_thread);
+        if let Some(watchdog) =
+            self.watchdog_thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            watchdog.thread().unpark();
+            if watchdog.join().is_err() {
+                tracing::error!("the watchdog's thread panicked");
+            }
+        }
+        shared.parts.replies.close();
+        shared.parts.store.close();
+    }
+}
+
+fn join(thread: &Mutex<Option<JoinHandle<()>>>) {
+    let handle = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if handle.is_some_and(|handle| handle.join().is_err()) {
+        tracing::error!("a worker thread panicked");
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(body)
+        .expect("the operating system gives a worker its few threads")
+}
+
+fn releaser(parts: &NodeParts) -> Releaser {
+    let mailboxes = parts.mailboxes.clone();
+    Releaser {
+        executor: Arc::clone(&parts.executor),
+        replies: Arc::clone(&parts.replies),
+        to_shard: Arc::new(move |to, message| post(&mailboxes, to, message)),
+    }
+}
+
+/// Puts a message into the mailbox of the shard that owns its instance.
+pub(crate) fn post(mailboxes: &[Arc<Mailbox>], to: InstanceId, message: Message) {
+    mailboxes[shard_of(to, mailboxes.len())].push(Input::Message { to, message, fresh: false });
+}
+
+/// Recovers shards, handing over what they write in pieces.
+fn recover(
+    parts: &NodeParts,
+    committer: &Committer,
+    shards: &mut [Shard],
+    generation: u64,
+) -> Result<recovery::Recovered, StoreError> {
+    let now = parts.clock.now();
+    let mut touched = 0_usize;
+    recovery::recover(&parts.store, shards, parts.mailboxes.len(), now, &mut |shard| {
+        touched += 1;
+        if touched % RECOVERED_AT_ONCE == 0
+            && let Some(commit) = shard.take_commit()
+        {
+            committer.submit(commit, generation);
+        }
+        shard.made_durable(committer.durable(shard.number));
+    })
+}
+
+fn new_shard(
+    parts: &NodeParts,
+    committer: &Arc<Committer>,
+    number: u16,
+    generation: u64,
+) -> Shard {
+    let mailbox = Arc::clone(&parts.mailboxes[usize::from(number)]);
+    let on_foreign: OnForeign =
+        Arc::new(move |id, run| mailbox.push(Input::Foreign { id, run }));
+    let store = Arc::clone(&parts.store);
+    let settings = parts.settings.clone();
+    let mut shard = Shard::new(number, store, &parts.hosted, settings, on_foreign);
+    let committer = Arc::clone(committer);
+    shard.commit_now = Some(Arc::new(move |commit| {
+        let (shard, number) = (commit.shard, commit.number);
+        committer.submit(commit, generation);
+        committer.wait_durable(shard, number);
+    }));
+    shard
+}
+
+fn run_shard(shared: &Arc<Shared>, shard: Shard, generation: u64) {
+    let entry = &shared.shards[usize::from(shard.number)];
+    *entry.running.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&shard.running);
+    *entry.generation.lock().unwrap_or_else(PoisonError::into_inner) = generation;
+    let body = {
+        let shared = Arc::clone(shared);
+        move || shared.drive(shard, generation)
+    };
+    let thread = spawn(&format!("infinitic-shard-{}", entry.number), body);
+    *entry.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+}
+
+impl Shared {
+    /// A shard's thread: rounds until the mailbox closes.
+    fn drive(&self, mut shard: Shard, generation: u64) {
+        let mailbox = &self.parts.mailboxes[usize::from(shard.number)];
+        let mut maintained = Timestamp::default();
+        loop {
+            let now = self.parts.clock.now();
+            let patience = shard
+                .next_timer()
+                .map_or(MAINTENANCE_EVERY, |due| due.since(now).min(MAINTENANCE_EVERY));
+            let round = match mailbox.take(generation, patience) {
+                Taken::Round(round) => round,
+                Taken::Closed => break,
+                Taken::GivenUp => return,
+            };
+            let now = self.parts.clock.now();
+            for input in round {
+                self.handle(&mut shard, input, now);
+            }
+            self.survive(shard.ring(now, TIMERS_AT_ONCE));
+            if shard.settings.cautious {
+                self.survive(shard.examine_suspects(now));
+            }
+            if now.since(maintained) >= MAINTENANCE_EVERY || now < maintained {
+                maintained = now;
+                self.maintain(&mut shard, now);
+            }
+            self.commit(&mut shard, generation);
+        }
+        let now = self.parts.clock.now();
+        shard.take_checkpoint(now);
+        self.commit(&mut shard, generation);
+    }
+
+    fn commit(&self, shard: &mut Shard, generation: u64) {
+        if let Some(commit) = shard.take_commit() {
+            self.committer.submit(commit, generation);
+        }
+        shard.made_durable(self.committer.durable(shard.number));
+    }
+
+    fn maintain(&self, shard: &mut Shard, now: Timestamp) {
+        if shard.wants_checkpoint() {
+            shard.take_checkpoint(now);
+        }
+        match shard.purge(now) {
+            Ok(_) => {}
+            Err(error) => tracing::error!("purging ended instances failed: {error}"),
+        }
+    }
+
+    fn handle(&self, shard: &mut Shard, input: Input, now: Timestamp) {
+        let (id, result, request) = match input {
+            Input::Message { to, message, fresh } => {
+                let request = crate::client::request_of(&message);
+                (to, shard.handle_known(to, message, now, fresh), request)
+            }
+            Input::Foreign { id, run } => (id, shard.stop_foreign(id, run, now), None),
+            Input::Stuck { id, run } => {
+                let limit = self.parts.turn_limit;
+                let why = format!(
+                    "a turn of this instance ran longer than {limit:?} without waiting; workflow code \
+                     must not loop or block: mend it, and the instance goes on after the deployment, or \
+                     with retry_turn"
+                );
+                (id, shard.stop(id, run, why, now), None)
+            }
+        };
+        if let Err(error) = result {
+            tracing::error!(instance = %id, "a message was set aside: {error}");
+            if let Some(request) = request {
+                self.parts.replies.answer(request, unreadable(&error));
+            }
+        }
+    }
+
+    fn survive(&self, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            tracing::error!("reading instances failed: {error}");
+        }
+    }
+
+    /// The watchdog's thread: gives up shard threads that are stuck in a turn.
+    fn watch(self: &Arc<Self>) {
+        let mut seen: Vec<Option<(RunningTurn, std::time::Instant)>> =
+            vec![None; self.shards.len()];
+        while !self.stopping.load(Ordering::SeqCst) {
+            std::thread::park_timeout(WATCH_EVERY);
+            for (index, shard) in self.shards.iter().enumerate() {
+                let running = {
+                    let running = shard.running.lock().unwrap_or_else(PoisonError::into_inner);
+                    running.get()
+                };
+                let Some(turn) = running else {
+                    seen[index] = None;
+                    continue;
+                };
+                let since = match seen[index] {
+                    Some((same, since)) if same == turn => since,
+                    _ => {
+                        let since = crate::clock::monotonic();
+                        seen[index] = Some((turn, since));
+                        since
+                    }
+                };
+                if since.elapsed() >= self.parts.turn_limit {
+                    seen[index] = None;
+                    self.replace(shard, turn);
+                }
+            }
+        }
+    }
+
+    /// Leaves a stuck thread to itself and rebuilds its other instances from the store.
+    fn replace(self: &Arc<Self>, entry: &ShardThread, turn: RunningTurn) {
+        let generation = *entry.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        let mailbox = &self.parts.mailboxes[usize::from(entry.number)];
+        let stuck = Input::Stuck { id: turn.id, run: turn.run };
+        let Some(next) = mailbox.give_up(generation, stuck) else { return };
+        tracing::error!(
+            instance = %turn.id,
+            "a turn runs since {} without waiting: its thread is given up, its instance will be stopped",
+            turn.since
+        );
+        // The stuck thread never commits again; what it had submitted is read back below.
+        let submitted = self.committer.give_up(entry.number, next);
+        let mut shard = new_shard(&self.parts, &self.committer, entry.number, next);
+        shard.continue_after(submitted);
+        let recovered =
+            recover(&self.parts, &self.committer, std::slice::from_mut(&mut shard), next);
+        match recovered {
+            Ok(_) => {
+                run_shard(self, shard, next);
+                // The clients that waited were known to the stuck thread only.
+                self.parts.replies.ask_again();
+            }
+            Err(error) => tracing::error!("rebuilding a shard failed: {error}"),
+        }
+    }
+}

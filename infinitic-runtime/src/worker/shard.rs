@@ -1,0 +1,786 @@
+//! A shard: owner of some instances, of their live futures and of their timers.
+//!
+//! It is a plain value without threads or clock: messages and time go in, commits come out. Worker
+//! threads and the simulation drive the same thing. One round handles what has arrived and ends in
+//! one [`Commit`]; what the round sends out travels with it, and leaves when it is durable.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use infinitic_core::codec::{self, RowHeader};
+use infinitic_core::engine::{self, Applied};
+use infinitic_core::{
+    Answer, CommandId, Effect, Entry, FailureKind, FailureRecord, History, Instance, InstanceId,
+    Message, RequestId, RunNo, StepAttempt, TaskAttempt, TimerKey, Timestamp, TurnReport,
+};
+
+use super::checkpoint::Checkpoint;
+use super::layout;
+use super::load::{self, Loaded};
+use crate::backend::{KeyValue, RowOp, StoreError};
+use crate::workflow::{HostedWorkflows, LiveRun, Replayed, RunInfo, StepJob, stopped};
+
+/// When live futures are dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replay {
+    /// When memory is short: recent ones stay warm.
+    #[default]
+    WhenEvicted,
+    /// After each turn: every outcome replays the whole history. For tests of determinism.
+    Always,
+}
+
+/// How a shard works.
+#[derive(Clone, Debug)]
+pub struct ShardSettings {
+    /// When live futures are dropped.
+    pub replay: Replay,
+    /// How many live futures stay warm.
+    pub warm_max: usize,
+    /// How many states of open instances stay in memory.
+    pub cached_max: usize,
+    /// How long records of ended instances are kept.
+    pub retention: Duration,
+    /// Redeliveries after which an attempt counts as failed.
+    pub deliveries_max: u32,
+    /// Each turn and redelivery is written down before it runs.
+    pub cautious: bool,
+    /// Number of this process among all that wrote the store.
+    pub epoch: u64,
+}
+
+impl Default for ShardSettings {
+    fn default() -> Self {
+        Self {
+            replay: Replay::WhenEvicted,
+            warm_max: 10_000,
+            cached_max: 20_000,
+            retention: Duration::from_hours(7 * 24),
+            deliveries_max: 5,
+            cautious: false,
+            epoch: 0,
+        }
+    }
+}
+
+/// Something that leaves a shard once its commit is durable.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// An attempt for a service.
+    Task(Box<TaskAttempt>),
+    /// An attempt of a step, with what it runs.
+    Step(Box<StepAttempt>, StepJob),
+    /// An attempt that is no longer wanted.
+    CancelAttempt(CommandId),
+    /// Something to tell a client.
+    Answer(RequestId, Answer),
+    /// A message that the shard sends to itself once what it wrote is durable.
+    Message(InstanceId, Message),
+}
+
+/// What one round wrote and sends.
+#[derive(Debug)]
+pub struct Commit {
+    /// The shard.
+    pub shard: u16,
+    /// The number of this commit in its shard.
+    pub number: u64,
+    /// The rows.
+    pub ops: Vec<RowOp>,
+    /// What leaves when the rows are durable.
+    pub outgoing: Vec<Outgoing>,
+}
+
+/// Told when code of an instance was woken by something foreign.
+pub type OnForeign = Arc<dyn Fn(InstanceId, RunNo) + Send + Sync>;
+
+/// Writes a commit and returns when it is durable.
+pub(crate) type CommitNow = Arc<dyn Fn(Commit) + Send + Sync>;
+
+/// One shard.
+pub struct Shard {
+    pub(crate) number: u16,
+    pub(crate) store: Arc<dyn KeyValue>,
+    pub(crate) workflows: Arc<HostedWorkflows>,
+    pub(crate) settings: ShardSettings,
+    on_foreign: OnForeign,
+    slots: HashMap<InstanceId, Slot>,
+    timers: BTreeSet<(Timestamp, TimerKey)>,
+    /// Instances touched in this round.
+    touched: Vec<InstanceId>,
+    outgoing: Vec<Outgoing>,
+    pub(crate) ops: Vec<RowOp>,
+    /// Number of the last commit that was taken.
+    pub(crate) taken: u64,
+    /// Number of the last commit that is durable.
+    durable: u64,
+    /// Instances that may leave memory once a commit is durable.
+    retiring: VecDeque<(u64, InstanceId)>,
+    /// Instances in the order in which they were last used; stale pairs are skipped.
+    used: VecDeque<(u64, InstanceId)>,
+    clock: u64,
+    warm: usize,
+    pub(crate) checkpoint: Checkpoint,
+    unhosted_logged: BTreeSet<(String, u32)>,
+    /// Attempts that may have taken the process down, to be given out again one by one.
+    suspects: VecDeque<CommandId>,
+    suspect: Option<CommandId>,
+    /// Makes a commit durable at once; only cautious turns need it.
+    pub(crate) commit_now: Option<CommitNow>,
+    /// What this thread is about to run, for the watchdog.
+    pub(crate) running: Arc<super::watchdog::Running>,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard")
+            .field("number", &self.number)
+            .field("slots", &self.slots.len())
+            .field("timers", &self.timers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// Absent only while a message is being applied.
+    instance: Option<Box<Instance>>,
+    live: Option<LiveRun>,
+    rows: u32,
+    /// Entries of this round.
+    entries: Vec<Entry>,
+    /// Rows that were taken and may not be durable yet, for replays: (commit, row, entries).
+    unsynced: VecDeque<(u64, u32, Vec<Entry>)>,
+    /// What was just loaded, for the replay that follows.
+    history: Option<History>,
+    touched: bool,
+    used: u64,
+}
+
+impl Shard {
+    /// An empty shard over a store.
+    #[must_use]
+    pub fn new(
+        number: u16,
+        store: Arc<dyn KeyValue>,
+        hosted: &super::Hosted,
+        settings: ShardSettings,
+        on_foreign: OnForeign,
+    ) -> Self {
+        Self {
+            number,
+            store,
+            workflows: Arc::clone(&hosted.workflows),
+            settings,
+            on_foreign,
+            slots: HashMap::new(),
+            timers: BTreeSet::new(),
+            touched: Vec::new(),
+            outgoing: Vec::new(),
+            ops: Vec::new(),
+            taken: 0,
+            durable: 0,
+            retiring: VecDeque::new(),
+            used: VecDeque::new(),
+            clock: 0,
+            warm: 0,
+            checkpoint: Checkpoint::default(),
+            unhosted_logged: BTreeSet::new(),
+            suspects: VecDeque::new(),
+            suspect: None,
+            commit_now: None,
+            running: Arc::default(),
+        }
+    }
+
+    /// Handles one message in the current round.
+    ///
+    /// # Errors
+    /// When the instance's rows cannot be read; the message has changed nothing then, and may be
+    /// handled again.
+    pub fn handle(
+        &mut self,
+        to: InstanceId,
+        message: Message,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.handle_known(to, message, now, false)
+    }
+
+    /// The same; `fresh` says that the id was drawn for this very message, so that no row has it.
+    ///
+    /// # Errors
+    /// As [`Shard::handle`].
+    pub fn handle_known(
+        &mut self,
+        to: InstanceId,
+        message: Message,
+        now: Timestamp,
+        fresh: bool,
+    ) -> Result<(), StoreError> {
+        let message = match message {
+            Message::Start { mut start, started, ended } => {
+                if start.version.is_none() {
+                    start.version = self.workflows.highest_version(&start.workflow);
+                }
+                Message::Start { start, started, ended }
+            }
+            Message::RetryTurn { cut: None, request } => {
+                let cut = self.plan(to, engine::plan_retry_turn)?;
+                Message::RetryTurn { cut, request }
+            }
+            Message::RetryTasks { cut: None, request } => {
+                let cut = self.plan(to, engine::plan_retry_tasks)?;
+                Message::RetryTasks { cut, request }
+            }
+            other => other,
+        };
+        let instance = match self.slots.get_mut(&to) {
+            Some(slot) => slot.instance.take(),
+            // An id that was drawn a moment ago in this process has no rows: no need to look.
+            None if fresh => None,
+            None => self.load(to)?,
+        };
+        if let Message::AttemptEnded { id, .. } = &message
+            && self.suspect == Some(*id)
+        {
+            self.suspect = None;
+        }
+        self.apply(to, instance, message, now)
+    }
+
+    /// Gives out the next suspect, if none is running.
+    ///
+    /// # Errors
+    /// As [`Shard::handle`].
+    pub fn examine_suspects(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        if self.suspect.is_some() {
+            return Ok(());
+        }
+        let Some(id) = self.suspects.pop_front() else {
+            self.settings.cautious = false;
+            return Ok(());
+        };
+        self.suspect = Some(id);
+        let deliveries_max = self.settings.deliveries_max;
+        self.handle(id.instance, Message::Redeliver { id, deliveries_max }, now)?;
+        let open = self.slots.get(&id.instance).and_then(|slot| slot.instance.as_ref());
+        if open.is_none_or(|instance| instance.open(id).is_none()) {
+            self.suspect = None;
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, id: InstanceId) -> Result<Option<Box<Instance>>, StoreError> {
+        let Some(loaded) = load::load(&*self.store, id)? else { return Ok(None) };
+        let Loaded { instance, history, rows } = loaded;
+        self.insert(id, rows, Some(history));
+        Ok(Some(instance))
+    }
+
+    fn insert(&mut self, id: InstanceId, rows: u32, history: Option<History>) {
+        let slot = Slot {
+            instance: None,
+            live: None,
+            rows,
+            entries: Vec::new(),
+            unsynced: VecDeque::new(),
+            history,
+            touched: false,
+            used: 0,
+        };
+        self.slots.insert(id, slot);
+    }
+
+    fn apply(
+        &mut self,
+        to: InstanceId,
+        mut instance: Option<Box<Instance>>,
+        message: Message,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        // Turns are messages too, answered at once: a short queue, never a recursion.
+        let mut messages = VecDeque::from([message]);
+        while let Some(message) = messages.pop_front() {
+            let Applied { instance: after, entries, effects } =
+                engine::apply(to, instance, message, now);
+            instance = after;
+            let Some(after) = instance.take() else {
+                self.carry_out_for_nobody(effects);
+                return Ok(());
+            };
+            if !self.slots.contains_key(&to) {
+                self.insert(to, 0, None);
+                self.checkpoint.started(to, &mut self.ops);
+            }
+            self.keep(to, after, entries);
+            for effect in effects {
+                if let Some(answer) = self.carry_out(to, effect, now)? {
+                    messages.push_back(answer);
+                }
+            }
+            instance = self.slots.get_mut(&to).and_then(|slot| slot.instance.take());
+        }
+        if let Some(slot) = self.slots.get_mut(&to) {
+            slot.instance = instance;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, id: InstanceId, instance: Box<Instance>, entries: Vec<Entry>) {
+        self.clock += 1;
+        let slot = self.slots.get_mut(&id).expect("the caller has inserted the slot");
+        slot.instance = Some(instance);
+        slot.used = self.clock;
+        if slot.entries.is_empty() {
+            slot.entries = entries;
+        } else {
+            slot.entries.extend(entries);
+        }
+        if !slot.touched {
+            slot.touched = true;
+            self.touched.push(id);
+        }
+    }
+
+    fn carry_out_for_nobody(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            if let Effect::Answer { request, answer } = effect {
+                self.outgoing.push(Outgoing::Answer(request, answer));
+            }
+        }
+    }
+
+    /// Does what the engine asks, or keeps it for the commit. Answers the turn's end, if one was asked.
+    fn carry_out(
+        &mut self,
+        id: InstanceId,
+        effect: Effect,
+        now: Timestamp,
+    ) -> Result<Option<Message>, StoreError> {
+        match effect {
+            Effect::RunTurn { run, delivery, replay } => {
+                let report = self.run_turn(id, run, delivery, replay, now)?;
+                return Ok(Some(Message::TurnEnded { run, report }));
+            }
+            Effect::DropRun { run: _ } => self.drop_live(id),
+            Effect::DispatchTask(attempt) => self.outgoing.push(Outgoing::Task(attempt)),
+            Effect::RunStep(attempt) => self.run_step(id, attempt),
+            Effect::Suspect { id } => self.suspects.push_back(id),
+            Effect::CancelAttempt { id } => self.outgoing.push(Outgoing::CancelAttempt(id)),
+            Effect::ArmTimer { timer, due } => {
+                self.timers.insert((due, timer));
+            }
+            Effect::DropTimer { timer, due } => {
+                self.timers.remove(&(due, timer));
+            }
+            Effect::Answer { request, answer } => {
+                self.outgoing.push(Outgoing::Answer(request, answer));
+            }
+            Effect::EndInstance => {
+                let rows = self.slots.get(&id).map_or(0, |slot| slot.rows + 1);
+                self.checkpoint.ended(id, rows, now + self.settings.retention);
+            }
+            Effect::ReopenInstance => self.checkpoint.reopened(id, &mut self.ops),
+        }
+        Ok(None)
+    }
+
+    fn run_step(&mut self, id: InstanceId, attempt: Box<StepAttempt>) {
+        let slot = self.slots.get(&id);
+        let live = slot.and_then(|slot| slot.live.as_ref());
+        match live.and_then(|live| live.step(attempt.id.position)) {
+            Some(job) => self.outgoing.push(Outgoing::Step(attempt, job)),
+            // Its future was dropped meanwhile (the code stands still): recovery or retry_turn asks again.
+            None => tracing::debug!(step = %attempt.id, "an open step has no live future"),
+        }
+    }
+
+    fn run_turn(
+        &mut self,
+        id: InstanceId,
+        run: RunNo,
+        delivery: Option<(infinitic_core::Position, infinitic_core::Outcome, Timestamp)>,
+        replay: bool,
+        now: Timestamp,
+    ) -> Result<TurnReport, StoreError> {
+        if replay {
+            self.drop_live(id);
+        }
+        if self.settings.cautious {
+            self.mark_turn(id, run, false);
+        }
+        self.running.begin(id, run, now);
+        let slot = self.slots.get_mut(&id).expect("turns are asked of loaded instances");
+        let report = match (&mut slot.live, delivery) {
+            (Some(live), Some(delivery)) => live.turn(Some(delivery)),
+            (Some(_), None) => TurnReport::default(),
+            (None, _) => self.replay(id, run)?,
+        };
+        self.running.end();
+        if self.settings.cautious {
+            self.mark_turn(id, run, true);
+        }
+        let slot = self.slots.get_mut(&id).expect("nothing removes a slot during its turn");
+        let must_stay = slot.live.as_ref().is_some_and(LiveRun::has_open_steps);
+        if report.stopped.is_some()
+            || (self.settings.replay == Replay::Always && !must_stay)
+        {
+            self.drop_live(id);
+        }
+        if let Some(explanation) = &report.stopped {
+            tracing::warn!(instance = %id, "instance stopped: {}", explanation.message);
+        }
+        Ok(report)
+    }
+
+    /// Writes down that a turn is about to run, durably, or that it has ended well.
+    fn mark_turn(&mut self, id: InstanceId, run: RunNo, done: bool) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let entry = Entry::TurnMarked { run, done };
+        if let Some(instance) = &mut slot.instance {
+            instance.evolve(&entry);
+        }
+        slot.entries.push(entry);
+        if done {
+            return;
+        }
+        let Some(commit_now) = self.commit_now.clone() else { return };
+        if let Some(commit) = self.take_commit() {
+            let number = commit.number;
+            commit_now(commit);
+            self.durable = self.durable.max(number);
+            // The round goes on with this instance: its next row must be written too.
+            if let Some(slot) = self.slots.get_mut(&id)
+                && !slot.touched
+            {
+                slot.touched = true;
+                self.touched.push(id);
+            }
+        }
+    }
+
+    /// Builds the live run from its history, this round's entries included.
+    fn replay(&mut self, id: InstanceId, run: RunNo) -> Result<TurnReport, StoreError> {
+        let mut history = self.history(id)?;
+        let slot = self.slots.get_mut(&id).expect("turns are asked of loaded instances");
+        let instance = slot.instance.as_ref().expect("the instance is back while effects run");
+        let info = run_info(instance, run);
+        let (name, version) = (info.workflow.clone(), info.version);
+        let Some(workflow) = self.workflows.get(&name, version) else {
+            return Ok(self.unhosted(name.as_str(), version));
+        };
+        let Some(history) = history.take_run(run) else {
+            return Ok(stopped("the history holds no such run".to_owned()));
+        };
+        let on_foreign = Arc::clone(&self.on_foreign);
+        let on_foreign = Box::new(move || on_foreign(id, run));
+        let Replayed { run: live, report } = LiveRun::replay(&workflow, info, history, on_foreign);
+        slot.live = Some(live);
+        self.warm += 1;
+        Ok(report)
+    }
+
+    fn unhosted(&mut self, name: &str, version: u32) -> TurnReport {
+        if self.unhosted_logged.insert((name.to_owned(), version)) {
+            tracing::warn!(
+                "instances of workflow `{name}` version {version} wait: no worker here hosts it; \
+                 host it with `.workflow(…)` and start the worker again"
+            );
+        }
+        stopped(format!(
+            "no worker here hosts workflow `{name}` in version {version}; the instance goes on when \
+             one that does is started"
+        ))
+    }
+
+    /// The whole history of an instance: what the store has, what is on its way there, and this round's.
+    fn history(&mut self, id: InstanceId) -> Result<History, StoreError> {
+        let slot = self.slots.get_mut(&id).expect("the caller has the slot");
+        let mut history = match slot.history.take() {
+            Some(history) => history,
+            None => {
+                let first_unsynced = slot.unsynced.front().map_or(slot.rows, |(_, row, _)| *row);
+                let mut history = if first_unsynced == 0 {
+                    History::default()
+                } else {
+                    read_rows(&*self.store, id, first_unsynced)?
+                };
+                for (_, _, entries) in &slot.unsynced {
+                    entries.iter().cloned().for_each(|entry| history.add(entry));
+                }
+                history
+            }
+        };
+        slot.entries.iter().cloned().for_each(|entry| history.add(entry));
+        Ok(history)
+    }
+
+    /// Where a failed run goes on: planned by the engine, measured by a replay up to there.
+    fn plan(
+        &mut self,
+        id: InstanceId,
+        plan: fn(RunNo, &infinitic_core::RunHistory) -> Option<engine::Reopening>,
+    ) -> Result<Option<Box<infinitic_core::Cut>>, StoreError> {
+        if !self.slots.contains_key(&id) {
+            let Some(instance) = self.load(id)? else { return Ok(None) };
+            self.slots.get_mut(&id).expect("just loaded").instance = Some(instance);
+        }
+        let run = RunNo(0);
+        let mut history = self.history(id)?;
+        let slot = self.slots.get_mut(&id).expect("loaded above");
+        let instance = slot.instance.as_ref().expect("no message is being applied");
+        let Some(history) = history.take_run(run) else { return Ok(None) };
+        let Some(reopening) = plan(run, &history) else { return Ok(None) };
+        let info = run_info(instance, run);
+        let Some(workflow) = self.workflows.get(&info.workflow, info.version) else {
+            return Ok(None);
+        };
+        let kept = LiveRun::commands_after(
+            &workflow,
+            info,
+            history.clone(),
+            reopening.outcomes_kept,
+        );
+        Ok(Some(Box::new(reopening.cut(&history, kept))))
+    }
+
+    fn drop_live(&mut self, id: InstanceId) {
+        if let Some(slot) = self.slots.get_mut(&id)
+            && slot.live.take().is_some()
+        {
+            self.warm -= 1;
+        }
+    }
+
+    /// Stops an instance whose code was woken by something foreign.
+    ///
+    /// # Errors
+    /// As [`Shard::handle`].
+    pub fn stop_foreign(
+        &mut self,
+        id: InstanceId,
+        run: RunNo,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let has_live = self.slots.get(&id).is_some_and(|slot| slot.live.is_some());
+        if !has_live {
+            return Ok(());
+        }
+        self.stop(id, run, crate::workflow::foreign_explanation(), now)
+    }
+
+    /// Stops an instance with an explanation.
+    ///
+    /// # Errors
+    /// As [`Shard::handle`].
+    pub fn stop(
+        &mut self,
+        id: InstanceId,
+        run: RunNo,
+        why: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        tracing::warn!(instance = %id, "instance stopped: {why}");
+        self.drop_live(id);
+        self.handle(id, Message::TurnEnded { run, report: stopped(why) }, now)
+    }
+
+    /// When the next timer rings.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
+    /// Rings the timers that are due, at most `limit` of them.
+    ///
+    /// # Errors
+    /// As [`Shard::handle`]; the timer stays armed.
+    pub fn ring(&mut self, now: Timestamp, limit: usize) -> Result<(), StoreError> {
+        for _ in 0..limit {
+            let Some((due, timer)) = self.timers.first().copied().filter(|(due, _)| *due <= now)
+            else {
+                return Ok(());
+            };
+            self.handle(timer.id.instance, Message::TimerDue { timer }, now.max(due))?;
+            self.timers.remove(&(due, timer));
+        }
+        Ok(())
+    }
+
+    /// Whether the round has done anything that must be committed.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.touched.is_empty() || !self.outgoing.is_empty() || !self.ops.is_empty()
+    }
+
+    /// Ends the round: its rows, and what leaves when they are durable.
+    pub fn take_commit(&mut self) -> Option<Commit> {
+        if !self.has_work() {
+            return None;
+        }
+        self.taken += 1;
+        let number = self.taken;
+        for id in std::mem::take(&mut self.touched) {
+            self.write_row(id, number);
+        }
+        let ops = std::mem::take(&mut self.ops);
+        let outgoing = std::mem::take(&mut self.outgoing);
+        Some(Commit { shard: self.number, number, ops, outgoing })
+    }
+
+    fn write_row(&mut self, id: InstanceId, number: u64) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        slot.touched = false;
+        slot.history = None;
+        let Some(instance) = &slot.instance else { return };
+        let status = instance.status();
+        let entries = std::mem::take(&mut slot.entries);
+        if !entries.is_empty() {
+            let header = RowHeader { status, epoch: self.settings.epoch };
+            let row = codec::encode_row(header, &entries);
+            self.ops.push(layout::put_history(id, slot.rows, row));
+            // Kept for replays until the store has them. A warm instance that ended needs none.
+            slot.unsynced.push_back((number, slot.rows, entries));
+            slot.rows += 1;
+        }
+        if status.is_ended() {
+            self.retiring.push_back((number, id));
+        } else {
+            self.used.push_back((slot.used, id));
+        }
+    }
+
+    /// Takes over after a thread that was given up: commits are numbered on from `submitted`.
+    pub(crate) fn continue_after(&mut self, submitted: u64) {
+        self.taken = submitted;
+        self.durable = submitted;
+    }
+
+    /// Learns that commits up to `number` are durable, and drops from memory what may leave it.
+    pub fn made_durable(&mut self, number: u64) {
+        self.durable = self.durable.max(number);
+        while let Some((commit, id)) = self.retiring.front().copied() {
+            if commit > self.durable {
+                break;
+            }
+            self.retiring.pop_front();
+            self.forget(id, true);
+        }
+        while self.slots.len() > self.settings.cached_max || self.warm > self.settings.warm_max {
+            let Some((used, id)) = self.used.pop_front() else { break };
+            let Some(slot) = self.slots.get(&id) else { continue };
+            if slot.used != used {
+                continue;
+            }
+            if slot.is_busy(self.durable) {
+                self.used.push_back((used, id));
+                break;
+            }
+            self.drop_live(id);
+            if self.slots.len() > self.settings.cached_max {
+                self.forget(id, false);
+            } else {
+                self.used.push_back((used, id));
+            }
+        }
+        self.shrink_used();
+    }
+
+    /// Drops a slot if nothing of it is still on its way to the store.
+    fn forget(&mut self, id: InstanceId, only_ended: bool) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let ended = slot.instance.as_ref().is_some_and(|i| i.status().is_ended());
+        if slot.is_busy(self.durable) || (only_ended && !ended) {
+            return;
+        }
+        if slot.instance.as_ref().is_some_and(|instance| !instance.waiting.is_empty()) {
+            return;
+        }
+        self.drop_live(id);
+        self.slots.remove(&id);
+    }
+
+    /// Stale pairs must not outgrow the instances that they name.
+    fn shrink_used(&mut self) {
+        if self.used.len() > 4 * self.slots.len() + 1024 {
+            let slots = &self.slots;
+            self.used.retain(|(used, id)| slots.get(id).is_some_and(|slot| slot.used == *used));
+        }
+    }
+
+    /// Takes in an open instance that was found after a start of the process.
+    ///
+    /// # Errors
+    /// As [`Shard::handle`].
+    pub(crate) fn adopt(
+        &mut self,
+        loaded: Loaded,
+        listed: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Loaded { instance, history, rows } = loaded;
+        let id = instance.id;
+        if instance.status().is_ended() {
+            let purge_at = instance.changed_at + self.settings.retention;
+            self.checkpoint.found_ended(id, listed, rows, purge_at);
+            return Ok(());
+        }
+        self.insert(id, rows, Some(history));
+        self.checkpoint.adopted(id, listed);
+        let message = Message::Recovered { cautious: self.settings.cautious };
+        self.apply(id, Some(instance), message, now)
+    }
+
+    /// The instances of this shard's memory.
+    #[must_use]
+    pub fn cached(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The live futures of this shard.
+    #[must_use]
+    pub fn warm(&self) -> usize {
+        self.warm
+    }
+}
+
+impl Slot {
+    /// Whether memory holds something that the store does not have yet, or a step that is running.
+    fn is_busy(&mut self, durable: u64) -> bool {
+        while self.unsynced.front().is_some_and(|(commit, _, _)| *commit <= durable) {
+            self.unsynced.pop_front();
+        }
+        self.touched
+            || !self.unsynced.is_empty()
+            || self.live.as_ref().is_some_and(LiveRun::has_open_steps)
+    }
+}
+
+fn run_info(instance: &Instance, run: RunNo) -> RunInfo {
+    RunInfo {
+        instance: instance.id,
+        workflow: instance.workflow.clone(),
+        version: instance.version,
+        tags: instance.tags.clone(),
+        meta: instance.meta.clone(),
+        run,
+    }
+}
+
+fn read_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<History, StoreError> {
+    let loaded = load::load(store, id)?;
+    match loaded {
+        Some(loaded) if loaded.rows >= rows => Ok(loaded.history),
+        found => Err(StoreError::Damaged(format!(
+            "instance {id} has {} rows instead of {rows}; restore the directory from a backup",
+            found.map_or(0, |loaded| loaded.rows)
+        ))),
+    }
+}
+
+/// The answer for a request that a store's fault kept from being handled.
+pub(crate) fn unreadable(error: &StoreError) -> Answer {
+    Answer::Refused(Box::new(FailureRecord::new(FailureKind::Refused, error.to_string())))
+}
