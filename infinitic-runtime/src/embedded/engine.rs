@@ -166,6 +166,15 @@ impl Engine {
         Ok(self.keyspace(table).get(key)?.map(to_bytes))
     }
 
+    /// One row, by the id of its keyspace.
+    pub(super) fn get_raw(&self, id: u64, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        let all = || self.tables.iter().chain([&self.batches]);
+        let Some(keyspace) = all().find(|keyspace| keyspace.id() == id) else {
+            return Err(EngineError::Damaged(format!("keyspace {id} is missing")));
+        };
+        Ok(keyspace.get(key)?.map(to_bytes))
+    }
+
     /// The first rows with `from <= key`, and `key < to` unless it is none, as of one moment; and
     /// whether there may be more.
     pub(super) fn page(

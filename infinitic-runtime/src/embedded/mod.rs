@@ -20,6 +20,7 @@ mod lock;
 mod mark;
 mod open;
 mod store;
+mod verify;
 
 pub use error::OpenError;
 pub use store::EmbeddedStore;

@@ -8,8 +8,10 @@ use super::engine::{Engine, EngineError};
 use super::error::OpenError;
 use super::lock::DirLock;
 use super::mark::{self, Mark, MarkFile};
+use super::verify::{self, FirstBatch, Journals};
 
-const ROWS: &str = "rows";
+/// The database, below the data directory.
+pub(super) const ROWS: &str = "rows";
 // The database is created here and then renamed: a crash meanwhile leaves nothing half made.
 const ROWS_NEW: &str = "rows.new";
 
@@ -48,27 +50,57 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
 
 /// Verifies and opens the database. `confirmed` is the last batch that is known to be durable. With
 /// `cut_after`, everything after that batch is removed first: it was never confirmed, and its sync
-/// has failed.
+/// has failed, so that what can be read of it may not be on the disk.
 pub(super) fn open_rows(
     dir: &Path,
     confirmed: u64,
     cut_after: Option<u64>,
 ) -> Result<(Engine, u64), OpenError> {
     let rows = dir.join(ROWS);
-    let _ = cut_after;
+    let journals = verify::verify(&rows, confirmed, cut_after)?;
     let failed = |error| match error {
         EngineError::Io(text) => OpenError::io("open", &rows, io::Error::other(text)),
         EngineError::Damaged(text) => OpenError::damaged(&rows, text),
     };
     let engine = Engine::open(&rows).map_err(failed)?;
     let last = engine.last_batch().map_err(failed)?;
-    if last < confirmed {
+    let expected = journals.last.unwrap_or(confirmed);
+    if last < expected || journals.last.is_some_and(|newest| newest < last) {
         return Err(OpenError::damaged(
             &rows,
-            format!("it ends with batch {last}, but batch {confirmed} was confirmed"),
+            format!("it ends with batch {last}, but batch {expected} was confirmed"),
         ));
     }
+    if let Some(first) = &journals.first {
+        compare(&engine, &journals, first, &failed)?;
+    }
     Ok((engine, last))
+}
+
+/// The oldest batch in the journals is there, as far as no later one has changed its rows.
+fn compare(
+    engine: &Engine,
+    journals: &Journals,
+    first: &FirstBatch,
+    failed: &impl Fn(EngineError) -> OpenError,
+) -> Result<(), OpenError> {
+    let mut different = Vec::new();
+    for row in &first.rows {
+        let found = engine.get_raw(row.keyspace, &row.key).map_err(failed)?;
+        if found.map(|value| verify::value_hash(&value)) != row.value {
+            different.push(row.clone());
+        }
+    }
+    if !different.is_empty() {
+        journals.retain_unchanged(&mut different)?;
+    }
+    if different.is_empty() {
+        return Ok(());
+    }
+    Err(OpenError::damaged(
+        &first.file,
+        "rows of its first batch are not what was written",
+    ))
 }
 
 fn make_dir(dir: &Path) -> Result<(), OpenError> {

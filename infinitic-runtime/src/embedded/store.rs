@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 
@@ -16,6 +16,7 @@ use super::error::OpenError;
 use super::lock::DirLock;
 use super::mark::{Mark, MarkFile};
 use super::open::{self, Opened};
+use super::verify;
 use crate::backend::{KeyValue, RowOp, StoreCounters, StoreError, Table, Visit};
 
 /// Rows in a directory of this machine's disk.
@@ -30,6 +31,7 @@ pub struct EmbeddedStore {
     writer: Mutex<Writer>,
     state: RwLock<State>,
     last_batch: AtomicU64,
+    damage: OnceLock<StoreError>,
     syncs: AtomicU64,
     rows: AtomicU64,
     bytes: AtomicU64,
@@ -74,6 +76,7 @@ impl EmbeddedStore {
             }),
             state: RwLock::new(State::Open(engine)),
             last_batch: AtomicU64::new(last_batch),
+            damage: OnceLock::new(),
             syncs: AtomicU64::new(0),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -110,10 +113,17 @@ impl EmbeddedStore {
                 "the disk failed under {dir} ({text}); nothing confirmed is lost, and the store goes \
                  on when the disk works again; make room on it or repair it"
             )),
-            EngineError::Damaged(text) => StoreError::Damaged(format!(
-                "the rows in {dir} are damaged ({text}); all that can be read is as it was written; \
-                 check the disk and restore the directory from a backup"
-            )),
+            // Which file it is, is searched for once: it means reading all of them.
+            EngineError::Damaged(text) => self
+                .damage
+                .get_or_init(|| match verify::damaged_table(&self.dir.join(open::ROWS)) {
+                    Some(found) => found.into(),
+                    None => StoreError::Damaged(format!(
+                        "the rows in {dir} are damaged ({text}); what can be read is as it was \
+                         written; check the disk and restore the directory from a backup"
+                    )),
+                })
+                .clone(),
         }
     }
 
