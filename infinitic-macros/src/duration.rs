@@ -24,9 +24,15 @@ pub(crate) fn parse_ms(text: &str) -> Result<u64, String> {
     while !rest.is_empty() {
         let (number, unit, after) = split_part(rest)
             .ok_or_else(|| format!("`{text}` is no duration: `{rest}` is no number with a unit"))?;
-        let position = units_left.iter().position(|(name, _)| *name == unit).ok_or_else(|| {
-            format!("`{text}` is no duration: the unit `{unit}` is unknown, repeated or out of order")
-        })?;
+        let position = units_left
+            .iter()
+            .position(|(name, _)| *name == unit)
+            .ok_or_else(|| {
+                let unit = unit.trim();
+                format!(
+                    "`{text}` is no duration: the unit `{unit}` is unknown, repeated or misplaced"
+                )
+            })?;
         let part = number.checked_mul(units_left[position].1);
         total = part
             .and_then(|part| total.checked_add(part))

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use syn::visit::{self, Visit};
-use syn::{Block, Generics, Ident, Lifetime, LitStr, Type, TypeImplTrait, TypeReference};
+use syn::{Block, Generics, Ident, LitStr, Type};
 
 use crate::determinism;
 use crate::diagnostics::Faults;
 use crate::model::{Contract, Function, Implementation, Kind, Method, Place, Structure, TaskError};
-use crate::parse::signature::short;
+use crate::parse::types::short;
 
 /// A model whose remaining parts are sound.
 #[derive(Debug)]
@@ -84,16 +84,13 @@ pub(crate) fn implementation(
     contract: Option<&Validated<Contract>>,
     faults: &mut Faults,
 ) -> Validated<Implementation> {
-    match contract {
-        Some(contract) => implementation.methods.retain(|method| {
+    if let Some(contract) = contract {
+        implementation.methods.retain(|method| {
             contract
                 .methods
                 .iter()
                 .any(|kept| kept.ident == method.ident)
-        }),
-        None => implementation
-            .methods
-            .retain(|method| owned_types(method, faults)),
+        });
     }
     check_bodies(&implementation.bodies, faults);
     Validated(implementation)
@@ -164,7 +161,6 @@ fn contract_method(
     let before = faults.count();
     check_name(&method.wire, place.kind.unit(), faults);
     refuse_reserved(method, place, faults);
-    owned_types(method, faults);
     for ty in types(method) {
         NamesOfOthers { generics, faults }.visit_type(ty);
     }
@@ -227,72 +223,6 @@ fn refuse_reserved(method: &Method, place: Place, faults: &mut Faults) {
             format!("another name; it may keep its name on the wire with `#[name(\"{name}\")]`");
         faults.at(&method.ident, what, "any other name", write);
     }
-}
-
-/// Whether all types of a signature can cross processes as far as syntax tells.
-fn owned_types(method: &Method, faults: &mut Faults) -> bool {
-    let before = faults.count();
-    for argument in &method.arguments {
-        let subject = format!("the argument `{}`", argument.name);
-        Borrowing { subject, faults }.visit_type(&argument.ty);
-    }
-    let subject = "the return type".to_owned();
-    Borrowing { subject, faults }.visit_type(&method.output.ty);
-    faults.count() == before
-}
-
-/// Finds what cannot be owned in a type: references, lifetimes, `impl Trait`.
-struct Borrowing<'a> {
-    subject: String,
-    faults: &'a mut Faults,
-}
-
-impl<'ast> Visit<'ast> for Borrowing<'_> {
-    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-        let what = format!(
-            "{} borrows: it travels to another process and back",
-            self.subject
-        );
-        let owned = match &*reference.elem {
-            Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
-            Type::Slice(slice) => format!("Vec<{}>", short(&slice.elem)),
-            other => short(other),
-        };
-        self.faults
-            .at(reference, what, "owned types", format!("`{owned}`"));
-    }
-
-    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
-        if lifetime.ident != "static" {
-            let what = format!(
-                "{} borrows: it travels to another process and back",
-                self.subject
-            );
-            self.faults.at(
-                lifetime,
-                what,
-                "owned types",
-                "`'static`, or a type without lifetime",
-            );
-        }
-    }
-
-    fn visit_type_impl_trait(&mut self, opaque: &'ast TypeImplTrait) {
-        let what = format!(
-            "{} has no name that the other side could read it by",
-            self.subject
-        );
-        self.faults.at(
-            opaque,
-            what,
-            "a concrete type",
-            "the type itself, not what it implements",
-        );
-    }
-
-    /// Function pointers and trait objects bind lifetimes of their own; the compiler refuses them
-    /// as values with better words than these.
-    fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
 }
 
 /// Finds names that mean nothing, or something else, where the stub is: `Self` and parameters.

@@ -9,6 +9,7 @@ pub(crate) mod signature;
 pub(crate) mod structure;
 pub(crate) mod task_error;
 pub(crate) mod trait_;
+pub(crate) mod types;
 
 use syn::{Attribute, Ident, LitStr};
 

@@ -7,7 +7,7 @@ use syn::{
     ReturnType, Signature, Type, parse_quote,
 };
 
-use super::{cfgs, docs, wire_name};
+use super::{cfgs, docs, types, wire_name};
 use crate::diagnostics::Faults;
 use crate::helpers::Helpers;
 use crate::model::{Argument, Form, Kind, Method, Output, Parts, Place};
@@ -28,6 +28,7 @@ pub(crate) fn method(
     }
     let arguments = arguments(sig, place, faults);
     let output = output(&sig.output);
+    types::check_owned(&output.ty, "the return type".to_owned(), faults);
     if faults.count() > before {
         return None;
     }
@@ -168,6 +169,11 @@ const ARGUMENTS_MAX: usize = 12;
 
 fn argument(typed: &PatType, index: usize, place: Place, faults: &mut Faults) -> Option<Argument> {
     let ty = (*typed.ty).clone();
+    let subject = match &*typed.pat {
+        Pat::Ident(pat) => format!("the argument `{}`", pat.ident.unraw()),
+        _ => "this argument".to_owned(),
+    };
+    types::check_owned(&ty, subject, faults);
     match &*typed.pat {
         Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
             let name = pat.ident.unraw().to_string();
@@ -187,20 +193,11 @@ fn argument(typed: &PatType, index: usize, place: Place, faults: &mut Faults) ->
         }
         other => {
             let what = "an argument needs a name: it is shown to whoever reads the history";
-            let write = format!("`argument: {}`, taken apart in the body", short(&ty));
+            let write = format!("`argument: {}`, taken apart in the body", types::short(&ty));
             faults.at(other, what, "a plain identifier", write);
             None
         }
     }
-}
-
-/// A type as text, without the blanks that tokens have between them.
-pub(crate) fn short(ty: &Type) -> String {
-    ty.to_token_stream()
-        .to_string()
-        .replace(" <", "<")
-        .replace("< ", "<")
-        .replace(" >", ">")
 }
 
 fn output(output: &ReturnType) -> Output {
