@@ -1,0 +1,3 @@
+Some(ref mut x) = first => x.take(),
+Ok(&y) = second => y,
+else => 0,

@@ -1,0 +1,6 @@
+#[derive(Debug)]
+pub enum StockError {
+    #[error("none left")]
+    #[fatal]
+    Empty,
+}

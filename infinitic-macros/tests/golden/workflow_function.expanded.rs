@@ -1,0 +1,77 @@
+fn hello(
+    name: String,
+) -> ::infinitic::__private::Tagged<
+    hello,
+    impl ::core::future::Future<Output = Result<String, Error>> + ::core::marker::Send,
+> {
+    async fn hello(name: String) -> Result<String, Error> {
+        Ok(greet(name).await?)
+    }
+    ::infinitic::__private::Tagged::new(hello(name))
+}
+#[automatically_derived]
+impl ::infinitic::__private::WorkflowFunction for hello {
+    type Output = Result<String, Error>;
+    const VERSION: u32 = 3u32;
+    fn finish(output: Self::Output) -> ::infinitic::__private::TaskResult {
+        ::infinitic::__private::finish_result(
+            output,
+            ::infinitic::__private::error_codec!(Error),
+        )
+    }
+}
+///Starts and steers instances of the workflow `greeting`.
+#[allow(non_camel_case_types)]
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+struct hello {
+    __handle: ::infinitic::__private::WorkflowHandle,
+}
+#[automatically_derived]
+impl ::infinitic::__private::WorkflowProxy for hello {
+    type Marker = ::infinitic::__private::FunctionMarker<hello>;
+    const CONTRACT: &'static ::infinitic::__private::WorkflowContract = &::infinitic::__private::WorkflowContract {
+        name: "greeting",
+        methods: &[
+            ::infinitic::__private::MethodContract {
+                method: "hello",
+                name: "hello",
+                arguments: &["name"],
+                timeout_ms: ::core::option::Option::None,
+            },
+        ],
+    };
+    fn __new(handle: ::infinitic::__private::WorkflowHandle) -> Self {
+        Self { __handle: handle }
+    }
+    fn __handle(&mut self) -> &mut ::infinitic::__private::WorkflowHandle {
+        &mut self.__handle
+    }
+    fn __handle_ref(&self) -> &::infinitic::__private::WorkflowHandle {
+        &self.__handle
+    }
+}
+#[allow(private_interfaces, clippy::too_many_arguments)]
+impl hello {
+    ///Calls `hello`.
+    #[track_caller]
+    pub fn hello(&self, name: String) -> ::infinitic::__private::Start<String, Error> {
+        self.__handle
+            .start(
+                ::infinitic::__private::method_contract(
+                    <Self as ::infinitic::__private::WorkflowProxy>::CONTRACT,
+                    "hello",
+                ),
+                ::infinitic::__private::encode_args(&(&name,)),
+                ::infinitic::__private::error_codec!(Error),
+            )
+    }
+}
+const _: () = {
+    #[allow(dead_code)]
+    fn __travels() {
+        {
+            ::infinitic::__private::assert_argument::<String>();
+            ::infinitic::__private::assert_value::<String>();
+        }
+    }
+};
