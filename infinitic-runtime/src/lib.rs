@@ -1,5 +1,7 @@
 //! Runtime of infinitic: contexts, client, worker loops and backends.
 
+#[doc(hidden)]
+pub mod __private;
 pub mod backend;
 pub mod client;
 pub mod clock;
@@ -7,6 +9,12 @@ pub mod contract;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod failure;
+mod panics;
 pub mod service;
 pub mod worker;
 pub mod workflow;
+
+/// The macros, under one name of their own: `service` and `workflow` are modules here.
+pub mod macros {
+    pub use infinitic_macros::{TaskError, join, select, service, workflow};
+}

@@ -84,11 +84,9 @@ pub fn apply(
         Message::RetryTasks { cut, request } => reopen::retry_tasks(&mut step, cut, request),
         Message::ClientWaits { request } => wait::client_waits(&mut step, request),
         Message::Inspect { request } => wait::inspect(&mut step, request),
-        Message::Recovered {
-            cautious,
-            deliveries_max,
-        } => {
-            recover::recovered(&mut step, cautious, deliveries_max);
+        Message::Recovered { cautious } => recover::recovered(&mut step, cautious),
+        Message::Redeliver { id, deliveries_max } => {
+            recover::redeliver(&mut step, id, deliveries_max);
         }
         Message::CallMethod { request, .. } => step.unavailable(request, "calling a method"),
         Message::Query { request, .. } => step.unavailable(Some(request), "a read-only method"),

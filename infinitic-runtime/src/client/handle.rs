@@ -103,7 +103,7 @@ impl WorkflowHandle {
     ) -> Start<T, E> {
         let start = match (args, self.id) {
             (Err(undecodable), _) => {
-                Err(ClientError::Arguments(undecodable.into_record().message))
+                Err(ClientError::Arguments(FailureRecord::from(undecodable).message))
             }
             (Ok(_), Some(id)) => Err(ClientError::Refused(Box::new(FailureRecord::new(
                 FailureKind::Refused,
@@ -398,7 +398,7 @@ fn to_result<T: DeserializeOwned, E>(
     let record = match answer {
         Ok(Answer::Ended(Ok(value))) => match decode_value::<T>(&value) {
             Ok(value) => return Ok(value),
-            Err(undecodable) => undecodable.into_record(),
+            Err(undecodable) => FailureRecord::from(undecodable),
         },
         Ok(Answer::Ended(Err(failure)) | Answer::Refused(failure)) => *failure,
         Ok(other) => {
@@ -406,5 +406,5 @@ fn to_result<T: DeserializeOwned, E>(
         }
         Err(error) => error.into_record(),
     };
-    Err(Failure::from_record(record, codec))
+    Err(Failure::new(record, codec))
 }

@@ -4,10 +4,10 @@
 //! such values by their names on the wire. [`policy`] decides on retries. What workflow code touches
 //! (stubs and calls) is elsewhere.
 
+mod executor;
 mod function;
 mod hosted;
 pub mod policy;
-mod stub;
 
 use std::sync::Arc;
 
@@ -15,10 +15,11 @@ use infinitic_core::Payload;
 
 use crate::contract::{ServiceContract, TaskFuture, Undecodable};
 
+pub use executor::{Executor, ExecutorSettings};
 pub use function::ServiceFunction;
 pub use hosted::{HostError, HostedServices};
 pub use policy::{ExponentialRetry, RetryPolicy, RetrySetting, TaskPolicy};
-pub use stub::{ServiceProxy, ServiceStub};
+pub use crate::workflow::{ServiceProxy, ServiceStub};
 
 /// A value that hosts the tasks of a contract. `Marker` stands for the contract, so that one type may
 /// host several; `#[service]` writes the implementation.

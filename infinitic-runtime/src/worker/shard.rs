@@ -670,7 +670,7 @@ impl Shard {
         }
         while self.slots.len() > self.settings.cached_max || self.warm > self.settings.warm_max {
             let Some((used, id)) = self.used.pop_front() else { break };
-            let Some(slot) = self.slots.get(&id) else { continue };
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
             if slot.used != used {
                 continue;
             }

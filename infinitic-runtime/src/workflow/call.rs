@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use infinitic_core::names::{ServiceName, TaskName};
-use infinitic_core::{CallOptions, Command, CommandId, Outcome, Payload};
+use infinitic_core::{CallOptions, Command, CommandId, FailureRecord, Outcome, Payload};
 use serde::de::DeserializeOwned;
 
 use super::deferred::Deferred;
@@ -148,7 +148,7 @@ impl<T: DeserializeOwned, E> Future for Call<T, E> {
                     self.state = State::Waiting { id, cell };
                 }
                 Err(undecodable) => {
-                    let outcome = Outcome::Failed(Box::new(undecodable.into_record()));
+                    let outcome = Outcome::Failed(Box::new(FailureRecord::from(undecodable)));
                     return Poll::Ready(to_result(outcome, None, self.codec));
                 }
             }

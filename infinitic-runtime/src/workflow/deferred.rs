@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use infinitic_core::{CommandId, FailureKind, Outcome};
+use infinitic_core::{CommandId, FailureKind, FailureRecord, Outcome};
 use serde::de::DeserializeOwned;
 
 use super::outcome::to_result;
@@ -97,7 +97,7 @@ impl<T, E> Deferred<T, E> {
         codec: ErrorCodec<E>,
     ) -> Self {
         let cell = Arc::new(WaitCell::default());
-        cell.complete(Outcome::Failed(Box::new(undecodable.into_record())));
+        cell.complete(Outcome::Failed(Box::new(FailureRecord::from(undecodable))));
         Self::new(recorder, None, cell, codec)
     }
 

@@ -110,7 +110,7 @@ impl HostedWorkflow {
     ) -> Result<TaskFuture, StartError> {
         let begin = self.methods.get(method).ok_or(StartError::UnknownMethod)?;
         begin(args, recorder)
-            .map_err(|undecodable| StartError::Undecodable(undecodable.into_record()))
+            .map_err(|undecodable| StartError::Undecodable(FailureRecord::from(undecodable)))
     }
 }
 

@@ -14,7 +14,7 @@ use infinitic_core::{
 };
 
 use super::hosted::{HostedWorkflow, StartError};
-use super::recorder::{Recorder, RootWaker, RunInfo, StopTurn, divergence};
+use super::recorder::{Recorder, RootWaker, RunInfo, divergence};
 use super::step::StepJob;
 use crate::contract::{TaskFuture, TaskResult};
 use crate::failure::converted;
@@ -26,6 +26,8 @@ pub(crate) struct LiveRun {
     recorder: Arc<Recorder>,
     root: Arc<RootWaker>,
     waker: Waker,
+    /// The failure that `?` took apart last: the cause, if the method ends with its error.
+    noted: Option<Arc<FailureRecord>>,
 }
 
 impl std::fmt::Debug for LiveRun {
@@ -60,7 +62,7 @@ impl LiveRun {
         let root = RootWaker::new(on_foreign);
         let recorder = Recorder::new(info, Arc::clone(&root), reopening, commands, started_at);
         let waker = Waker::from(Arc::clone(&root));
-        let mut run = Self { future: None, recorder, root, waker };
+        let mut run = Self { future: None, recorder, root, waker, noted: None };
         match run.begin(workflow, &method, &args) {
             Ok(future) => run.future = Some(future),
             Err(report) => return Replayed { run, report },
@@ -117,6 +119,9 @@ impl LiveRun {
         let Some(future) = self.future.as_mut() else { return TurnReport::default() };
         let _in_turn = self.recorder.enter();
         converted::clear();
+        if let Some(noted) = self.noted.take() {
+            converted::note(&noted);
+        }
         if let Some((position, outcome, at)) = delivery {
             self.root.take_woken();
             self.recorder.deliver(position, outcome, at);
@@ -125,7 +130,9 @@ impl LiveRun {
             }
         }
         let polled = poll_until_quiet(future, &self.root, &self.waker);
-        self.report(polled)
+        let report = self.report(polled);
+        self.noted = converted::take();
+        report
     }
 
     fn report(&mut self, polled: Result<Poll<TaskResult>, panics::Panic>) -> TurnReport {
@@ -144,7 +151,10 @@ impl LiveRun {
             }
             Ok(Poll::Ready(result)) => {
                 self.drop_future();
-                let result = result.map_err(|failed| Box::new(failed.record));
+                let result = result.map_err(|mut failed| {
+                    converted::attach(&mut failed.record);
+                    failed.record
+                });
                 let mut report = TurnReport { commands, stopped: None };
                 report.commands.push(Command::End { result });
                 report
@@ -227,9 +237,4 @@ pub(crate) fn foreign_explanation() -> String {
     "the workflow's code waits for something that is no call, timer, step or deferred of ours, and \
      that no history could replay; move it into a service or a `step(..)`"
         .to_owned()
-}
-
-/// Whether an unwinding is ours, and not a panic of user code.
-
-    payload.is::<StopTurn>()
 }

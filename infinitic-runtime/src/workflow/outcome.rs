@@ -15,7 +15,7 @@ pub(crate) fn to_result<T: DeserializeOwned, E>(
     let record = match outcome {
         Outcome::Value(value) => match decode_value::<T>(&value) {
             Ok(value) => return Ok(value),
-            Err(undecodable) => undecodable.into_record(),
+            Err(undecodable) => FailureRecord::from(undecodable),
         },
         Outcome::Failed(record) => *record,
         Outcome::TimedOut => plain(FailureKind::TimedOut, "the caller's limit ran out", id),
@@ -28,7 +28,7 @@ pub(crate) fn to_result<T: DeserializeOwned, E>(
             plain(FailureKind::Refused, "the wait ended with something that is no result", id)
         }
     };
-    Err(Failure::from_record(record, codec))
+    Err(Failure::new(record, codec))
 }
 
 fn plain(kind: FailureKind, message: &str, id: Option<CommandId>) -> FailureRecord {

@@ -1,0 +1,372 @@
+//! `Worker`: what a user builds, runs and takes clients from.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::mailbox::Mailbox;
+use super::node::{Node, NodeParts, post};
+use super::shard::{Replay, ShardSettings};
+use super::{Hosted, recovery};
+use crate::backend::memory::MemoryStore;
+use crate::backend::{KeyValue, StoreCounters, StoreError};
+use crate::client::{Client, LocalLink, Replies};
+use crate::clock::{Clock, SystemClock, random_bits};
+use crate::service::{Executor, ExecutorSettings, HostError, HostedServices, Service, ServiceProxy};
+use crate::workflow::HostWorkflow;
+
+/// How long a draining worker waits for running attempts, unless told otherwise.
+const GRACE: Duration = Duration::from_secs(10);
+/// Longest time that one turn may take. Turns take microseconds; a minute is a loop.
+const TURN_LIMIT: Duration = Duration::from_secs(60);
+/// Shards beyond this gain nothing: their commits are merged into one write anyway.
+const SHARDS_MAX: usize = 8;
+/// Unclean exits in a row from which recovery is cautious.
+const CAUTIOUS_FROM: u32 = 2;
+
+/// Why a worker cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The data directory cannot be opened.
+    #[cfg(feature = "embedded")]
+    #[error(transparent)]
+    Open(#[from] crate::embedded::OpenError),
+    /// What the store holds cannot be read.
+    #[error("the store cannot be read: {0}")]
+    Store(#[from] StoreError),
+    /// The same workflow was hosted twice.
+    #[error("workflow `{workflow}` version {version} is hosted twice; give each a version of its own")]
+    WorkflowTwice {
+        /// Its name.
+        workflow: String,
+        /// Its version.
+        version: u32,
+    },
+    /// The same task was hosted twice.
+    #[error(transparent)]
+    ServiceTwice(#[from] HostError),
+    /// The operating system refused something that a worker needs.
+    #[error("{what}: {reason}")]
+    System {
+        /// What was refused.
+        what: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// Something was hosted after the worker had begun to work.
+    #[error("`{0}` must be called before `client()` and `run()`")]
+    TooLate(&'static str),
+}
+
+/// Hosts services and workflows. One type for every backend.
+///
+/// ```ignore
+/// Worker::embedded("./data")?
+///     .service(StripePayments::new())
+///     .workflow(Orders::default)
+///     .run()
+///     .await
+/// ```
+pub struct Worker {
+    store: Arc<dyn KeyValue>,
+    unclean_exits: u32,
+    hosted: Hosted,
+    services: Option<HostedServices>,
+    executor: ExecutorSettings,
+    settings: ShardSettings,
+    shards: usize,
+    turn_limit: Duration,
+    grace: Duration,
+    clock: Arc<dyn Clock>,
+    error: Option<WorkerError>,
+    parts: OnceLock<Ways>,
+}
+
+/// How messages come in and answers go out.
+#[derive(Clone, Debug)]
+struct Ways {
+    mailboxes: Vec<Arc<Mailbox>>,
+    replies: Arc<Replies>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("hosted", &self.hosted).finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// A worker on a directory of this machine: durable, recovered after `kill -9`. Opens, locks and
+    /// checks the directory at once; it is created if it does not exist.
+    ///
+    /// # Errors
+    /// [`WorkerError::Open`] when the directory cannot be used: another process has it open, it may not
+    /// be written, a newer version wrote it, or it is damaged.
+    #[cfg(feature = "embedded")]
+    pub fn embedded(path: impl AsRef<std::path::Path>) -> Result<Self, WorkerError> {
+        let store = crate::embedded::EmbeddedStore::open(path)?;
+        let unclean_exits = store.unclean_exits();
+        let mut worker = Self::over(Arc::new(store));
+        worker.unclean_exits = unclean_exits;
+        Ok(worker)
+    }
+
+    /// A worker that keeps everything in memory: for tests, and where nothing must survive.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::over(Arc::new(MemoryStore::default()))
+    }
+
+    /// A worker over any store.
+    #[must_use]
+    pub fn over(store: Arc<dyn KeyValue>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            store,
+            unclean_exits: 0,
+            hosted: Hosted::default(),
+            services: Some(HostedServices::new()),
+            executor: ExecutorSettings::default(),
+            settings: ShardSettings { epoch: random_bits(), ..ShardSettings::default() },
+            shards: (cores / 2).clamp(1, SHARDS_MAX),
+            turn_limit: TURN_LIMIT,
+            grace: GRACE,
+            clock: Arc::new(SystemClock),
+            error: None,
+            parts: OnceLock::new(),
+        }
+    }
+
+    /// Hosts a service: any value whose type has `#[service]` on an `impl`, or a function under
+    /// `#[service]`.
+    #[must_use]
+    pub fn service<M>(mut self, service: impl Service<M>) -> Self {
+        let result = match &mut self.services {
+            Some(services) => services.insert(service).map_err(WorkerError::from),
+            None => Err(WorkerError::TooLate("service")),
+        };
+        self.note(result)
+    }
+
+    /// Hosts a value for one of the several contracts that it implements.
+    #[must_use]
+    pub fn service_for<P: ServiceProxy, S: Service<P::Marker>>(self, service: S) -> Self {
+        self.service::<P::Marker>(service)
+    }
+
+    /// Hosts a workflow: a factory that makes its struct (`Orders::default`), or a function under
+    /// `#[workflow]`.
+    #[must_use]
+    pub fn workflow<M>(self, workflow: impl HostWorkflow<M>) -> Self {
+        let result = match &self.services {
+            Some(_) => self.hosted.workflow(workflow),
+            None => Err(WorkerError::TooLate("workflow")),
+        };
+        self.note(result)
+    }
+
+    fn note(mut self, result: Result<(), WorkerError>) -> Self {
+        if let Err(error) = result {
+            self.error.get_or_insert(error);
+        }
+        self
+    }
+
+    /// Attempts that run at the same time, for each service; 64 unless told otherwise.
+    #[must_use]
+    pub fn concurrency(mut self, attempts: usize) -> Self {
+        self.executor.concurrency = attempts.max(1);
+        self
+    }
+
+    /// The same for one service, by its name.
+    #[must_use]
+    pub fn concurrency_of(mut self, service: &str, attempts: usize) -> Self {
+        self.executor.overrides.insert(service.to_owned(), attempts.max(1));
+        self
+    }
+
+    /// How long records of ended instances are kept; 7 days unless told otherwise.
+    #[must_use]
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.settings.retention = retention;
+        self
+    }
+
+    /// When live futures are dropped; see [`Replay`].
+    #[must_use]
+    pub fn replay(mut self, replay: Replay) -> Self {
+        self.settings.replay = replay;
+        self
+    }
+
+    /// How many live futures, and how many states of open instances, stay in memory.
+    #[must_use]
+    pub fn memory(mut self, warm: usize, cached: usize) -> Self {
+        self.settings.warm_max = warm.max(1);
+        self.settings.cached_max = cached.max(1);
+        self
+    }
+
+    /// Engine threads over which instances are spread; half the cores unless told otherwise.
+    #[must_use]
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards.clamp(1, SHARDS_MAX);
+        self
+    }
+
+    /// Longest time that one turn of workflow code may take; a minute unless told otherwise. Beyond it
+    /// the instance is stopped with an explanation, and the others go on.
+    #[must_use]
+    pub fn turn_limit(mut self, limit: Duration) -> Self {
+        self.turn_limit = limit;
+        self
+    }
+
+    /// How long a stopping worker waits for running attempts; 10 s unless told otherwise.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// What the store has cost so far.
+    #[must_use]
+    pub fn store_counters(&self) -> StoreCounters {
+        self.store.counters()
+    }
+
+    fn ways(&self) -> &Ways {
+        self.parts.get_or_init(|| Ways {
+            mailboxes: (0..self.shards).map(|_| Arc::default()).collect(),
+            replies: Arc::default(),
+        })
+    }
+
+    /// A client in this process. Its requests are handled once the worker runs.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let Ways { mailboxes, replies } = self.ways().clone();
+        let link = Arc::new(LocalLink { mailboxes, replies, clock: Arc::clone(&self.clock) });
+        Client { link: Arc::new(link) }
+    }
+
+    /// Runs until SIGTERM or ctrl-c, then drains: running attempts get the grace period, all that was
+    /// decided is made durable, the directory is released.
+    ///
+    /// # Errors
+    /// [`WorkerError`] when something was hosted twice or the store cannot be read.
+    ///
+    /// **Cancellation:** dropping the future stops the worker at once; nothing durable is lost.
+    pub async fn run(self) -> Result<(), WorkerError> {
+        self.run_until(shutdown_signal()).await
+    }
+
+    /// Runs until a future ends, then drains as [`Worker::run`] does.
+    ///
+    /// # Errors
+    /// As [`Worker::run`].
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let engine = self.start()?;
+        stop.await;
+        tracing::info!("stopping: running attempts have {:?}", self.grace);
+        engine.executor.drain(self.grace).await;
+        let node = Arc::clone(&engine.node);
+        tokio::task::spawn_blocking(move || node.stop()).await.map_err(|error| {
+            WorkerError::System { what: "stopping the worker", reason: error.to_string() }
+        })
+    }
+
+    fn start(&mut self) -> Result<Engine, WorkerError> {
+        let services = self.services.take().ok_or(WorkerError::TooLate("run"))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("infinitic-task")
+            .enable_all()
+            .build()
+            .map_err(|error| WorkerError::System {
+                what: "starting the threads for tasks",
+                reason: error.to_string(),
+            })?;
+        let Ways { mailboxes, replies } = self.ways().clone();
+        let outcome = {
+            let mailboxes = mailboxes.clone();
+            Arc::new(move |to, message| post(&mailboxes, to, message))
+        };
+        let executor = Executor::new(
+            runtime.handle().clone(),
+            services,
+            std::mem::take(&mut self.executor),
+            outcome,
+        );
+        let cautious = self.unclean_exits >= CAUTIOUS_FROM;
+        if cautious {
+            tracing::warn!(
+                "the process died {} times in a row: what was running is given out again one by one",
+                self.unclean_exits
+            );
+        }
+        let parts = NodeParts {
+            store: Arc::clone(&self.store),
+            hosted: self.hosted.clone(),
+            executor: Arc::clone(&executor),
+            replies,
+            mailboxes,
+            clock: Arc::clone(&self.clock),
+            settings: ShardSettings { cautious, ..self.settings.clone() },
+            turn_limit: self.turn_limit,
+        };
+        let (node, recovery::Recovered { open }) = Node::start(parts)?;
+        if open > 0 {
+            tracing::info!("{open} open instances go on");
+        }
+        Ok(Engine { node: Arc::new(node), executor, runtime: Some(runtime) })
+    }
+}
+
+/// What runs while a worker runs. Dropping it stops it.
+struct Engine {
+    node: Arc<Node>,
+    executor: Arc<Executor>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.node.stop();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Ends on SIGTERM or ctrl-c.
+async fn shutdown_signal() {
+    let interrupt = async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!("cannot listen for ctrl-c: {error}");
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::error!("cannot listen for SIGTERM: {error}");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,45 @@
+//! Workers: they host services and workflows, and drive instances over a store.
+//!
+//! The data's way: [`mailbox`] → [`shard`] (engine, turns) → [`committer`] (one synced write) →
+//! executor, clients, other instances. [`node`] holds the threads, [`builder`] is what users touch.
+
+mod builder;
+mod checkpoint;
+mod committer;
+mod layout;
+mod load;
+mod mailbox;
+mod maintenance;
+mod node;
+mod recovery;
+mod shard;
+mod watchdog;
+
+use std::sync::Arc;
+
+pub use builder::{Worker, WorkerError};
+pub use recovery::{Recovered, recover, shard_of};
+pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
+
+pub(crate) use mailbox::{Input, Mailbox};
+
+use crate::workflow::{HostWorkflow, HostedWorkflows};
+
+/// The workflows that a worker hosts.
+#[derive(Clone, Debug, Default)]
+pub struct Hosted {
+    pub(crate) workflows: Arc<HostedWorkflows>,
+}
+
+impl Hosted {
+    /// Hosts one more workflow.
+    ///
+    /// # Errors
+    /// When the same workflow is hosted in the same version already.
+    pub fn workflow<M>(&self, workflow: impl HostWorkflow<M>) -> Result<(), WorkerError> {
+        self.workflows.insert(workflow.__host()).map_err(|twice| WorkerError::WorkflowTwice {
+            workflow: twice.name.to_string(),
+            version: twice.version,
+        })
+    }
+}
