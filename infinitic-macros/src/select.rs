@@ -235,7 +235,8 @@ fn handle(arm: &Arm, names: &Names, refutable: bool) -> TokenStream {
         }
     });
     quote_spanned! {site=>
-        __Selected::#variant(__value) => {
+        #[allow(unused_mut)]
+        __Selected::#variant(mut __value) => {
             #[allow(clippy::match_single_binding)]
             match __value {
                 #pattern => #handler,

@@ -31,13 +31,15 @@ async fn example() {
             }
         };
         match __selected {
-            __Selected::Arm0(__value) => {
+            #[allow(unused_mut)]
+            __Selected::Arm0(mut __value) => {
                 #[allow(clippy::match_single_binding)]
                 match __value {
                     delivery => Some(delivery),
                 }
             }
-            __Selected::Arm1(__value) => {
+            #[allow(unused_mut)]
+            __Selected::Arm1(mut __value) => {
                 #[allow(clippy::match_single_binding)]
                 match __value {
                     _ => {

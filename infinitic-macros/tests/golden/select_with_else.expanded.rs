@@ -65,7 +65,8 @@ async fn example() {
             }
         };
         match __selected {
-            __Selected::Arm0(__value) => {
+            #[allow(unused_mut)]
+            __Selected::Arm0(mut __value) => {
                 #[allow(clippy::match_single_binding)]
                 match __value {
                     Some(ref mut x) => x.take(),
@@ -77,7 +78,8 @@ async fn example() {
                     }
                 }
             }
-            __Selected::Arm1(__value) => {
+            #[allow(unused_mut)]
+            __Selected::Arm1(mut __value) => {
                 #[allow(clippy::match_single_binding)]
                 match __value {
                     Ok(&y) => y,
