@@ -17,10 +17,15 @@ async fn hello(name: String) -> Result<String> {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let worker = Worker::embedded("./data/hello")?.service(greet).workflow(hello);
+    let worker = Worker::embedded("./data/hello")?
+        .service(greet)
+        .workflow(hello);
     let client = worker.client();
     let answer = async {
-        let text = client.new_workflow::<hello>().hello("world".to_owned()).await;
+        let text = client
+            .new_workflow::<hello>()
+            .hello("world".to_owned())
+            .await;
         eprintln!("{text:?}");
     };
     worker.run_until(answer).await?;

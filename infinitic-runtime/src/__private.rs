@@ -2,9 +2,9 @@
 
 pub use crate::client::{Start, WorkflowHandle, WorkflowProxy};
 pub use crate::contract::{
-    ArgReader, C, FunctionMarker, MethodContract, ServiceContract, Tagged, TaskContract, TaskFuture,
-    TaskResult, Undecodable, WorkflowContract, encode_args, finish_result, finish_value,
-    method_contract, task_contract,
+    ArgReader, C, FunctionMarker, MethodContract, ServiceContract, Tagged, TaskContract,
+    TaskFuture, TaskResult, Undecodable, WorkflowContract, encode_args, finish_result,
+    finish_value, method_contract, task_contract,
 };
 pub use crate::error_codec;
 pub use crate::failure::{

@@ -23,7 +23,10 @@ pub(super) fn recovered(step: &mut Step, cautious: bool) {
             .map(|(position, open)| (*position, open.clone()))
             .collect();
         for (position, open) in open {
-            let given_out = open.kind.attempts().is_some_and(|attempts| attempts.due.is_none());
+            let given_out = open
+                .kind
+                .attempts()
+                .is_some_and(|attempts| attempts.due.is_none());
             if given_out && cautious {
                 let id = step.instance.command_id(run, position, &open);
                 step.effect(Effect::Suspect { id });
@@ -36,16 +39,29 @@ pub(super) fn recovered(step: &mut Step, cautious: bool) {
 
 /// Gives a suspect out again, alone and written down; or not any more.
 pub(super) fn redeliver(step: &mut Step, id: CommandId, deliveries_max: u32) {
-    let Some(open) = step.instance.open(id).cloned() else { return };
-    let Some(attempts) = open.kind.attempts() else { return };
+    let Some(open) = step.instance.open(id).cloned() else {
+        return;
+    };
+    let Some(attempts) = open.kind.attempts() else {
+        return;
+    };
     if attempts.redeliveries >= deliveries_max {
         let failure = crashed(step, id, &open, attempts);
         turn::abandon(step, id.run, id.position, &open);
-        turn::deliver(step, id.run, id.position, Outcome::Failed(Box::new(failure)));
+        turn::deliver(
+            step,
+            id.run,
+            id.position,
+            Outcome::Failed(Box::new(failure)),
+        );
         return;
     }
     let attempt = attempts.current;
-    step.record(Entry::AttemptRedelivered { run: id.run, position: id.position, attempt });
+    step.record(Entry::AttemptRedelivered {
+        run: id.run,
+        position: id.position,
+        attempt,
+    });
     turn::begin(step, id.run, id.position);
 }
 

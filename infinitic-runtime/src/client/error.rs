@@ -37,10 +37,9 @@ impl ClientError {
         match self {
             Self::Refused(record) => *record,
             Self::TimedOut(_) => FailureRecord::new(FailureKind::TimedOut, self.to_string()),
-            Self::Closed
-            | Self::Arguments(_)
-            | Self::Unreachable { .. }
-            | Self::Protocol(_) => FailureRecord::new(FailureKind::Refused, self.to_string()),
+            Self::Closed | Self::Arguments(_) | Self::Unreachable { .. } | Self::Protocol(_) => {
+                FailureRecord::new(FailureKind::Refused, self.to_string())
+            }
         }
     }
 }

@@ -31,13 +31,21 @@ impl Client {
     /// ```
     #[must_use]
     pub fn new_workflow<C: WorkflowProxy>(&self) -> C {
-        C::__new(WorkflowHandle::new(Arc::clone(&self.link), C::CONTRACT, None))
+        C::__new(WorkflowHandle::new(
+            Arc::clone(&self.link),
+            C::CONTRACT,
+            None,
+        ))
     }
 
     /// A proxy for one instance.
     #[must_use]
     pub fn get_workflow_by_id<C: WorkflowProxy>(&self, id: InstanceId) -> C {
-        C::__new(WorkflowHandle::new(Arc::clone(&self.link), C::CONTRACT, Some(id)))
+        C::__new(WorkflowHandle::new(
+            Arc::clone(&self.link),
+            C::CONTRACT,
+            Some(id),
+        ))
     }
 
     /// The run of an instance that was started elsewhere, or before a restart: to wait for it. `T` and
@@ -90,7 +98,14 @@ impl WorkflowHandle {
         id: Option<InstanceId>,
     ) -> Self {
         let workflow = WorkflowName::known(contract.name);
-        Self { link, workflow, id, version: None, tags: Vec::new(), meta: Vec::new() }
+        Self {
+            link,
+            workflow,
+            id,
+            version: None,
+            tags: Vec::new(),
+            meta: Vec::new(),
+        }
     }
 
     /// What generated methods do: the start of an instance by one of its methods.
@@ -102,9 +117,9 @@ impl WorkflowHandle {
         codec: ErrorCodec<E>,
     ) -> Start<T, E> {
         let start = match (args, self.id) {
-            (Err(undecodable), _) => {
-                Err(ClientError::Arguments(FailureRecord::from(undecodable).message))
-            }
+            (Err(undecodable), _) => Err(ClientError::Arguments(
+                FailureRecord::from(undecodable).message,
+            )),
             (Ok(_), Some(id)) => Err(ClientError::Refused(Box::new(FailureRecord::new(
                 FailureKind::Refused,
                 format!(
@@ -122,7 +137,12 @@ impl WorkflowHandle {
                 custom_id: None,
             }),
         };
-        Start { link: Arc::clone(&self.link), start, codec, value: std::marker::PhantomData }
+        Start {
+            link: Arc::clone(&self.link),
+            start,
+            codec,
+            value: std::marker::PhantomData,
+        }
     }
 
     fn instance(&self) -> Result<InstanceId, ClientError> {
@@ -226,7 +246,9 @@ async fn inspect(link: &dyn Link, id: InstanceId) -> Result<InstanceState, Clien
     match link.ask(id, Ask::Inspect).await? {
         Answer::State(state) => Ok(*state),
         Answer::Refused(failure) => Err(ClientError::Refused(failure)),
-        other => Err(ClientError::Protocol(format!("unexpected answer {other:?}"))),
+        other => Err(ClientError::Protocol(format!(
+            "unexpected answer {other:?}"
+        ))),
     }
 }
 
@@ -241,7 +263,9 @@ pub struct Start<T, E> {
 
 impl<T, E> std::fmt::Debug for Start<T, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Start").field("start", &self.start).finish_non_exhaustive()
+        f.debug_struct("Start")
+            .field("start", &self.start)
+            .finish_non_exhaustive()
     }
 }
 
@@ -252,9 +276,7 @@ impl<T, E> Start<T, E> {
     /// [`ClientError`] when the start was not acknowledged.
     ///
     /// **Cancellation:** dropping the future leaves it open whether the start was made.
-    pub fn dispatch(
-        self,
-    ) -> impl Future<Output = Result<Run<T, E>, ClientError>> + Send + use<T, E>
+    pub fn dispatch(self) -> impl Future<Output = Result<Run<T, E>, ClientError>> + Send + use<T, E>
     where
         T: 'static,
         E: 'static,
@@ -264,7 +286,9 @@ impl<T, E> Start<T, E> {
 
     fn send(self) -> impl Future<Output = Result<Run<T, E>, ClientError>> + Send + use<T, E> {
         let id = self.link.draw_id();
-        let asked = self.start.map(|start| self.link.ask(id, Ask::Start(Box::new(start))));
+        let asked = self
+            .start
+            .map(|start| self.link.ask(id, Ask::Start(Box::new(start))));
         let run = Run::new(self.link, id, self.codec);
         async move {
             done(asked?.await?)?;
@@ -278,7 +302,12 @@ impl<T: DeserializeOwned + 'static, E: 'static> IntoFuture for Start<T, E> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { link, start, codec, value: _ } = self;
+        let Self {
+            link,
+            start,
+            codec,
+            value: _,
+        } = self;
         let id = link.draw_id();
         let asked = start.map(|start| link.ask(id, Ask::StartAndWait(Box::new(start))));
         Box::pin(async move {
@@ -303,19 +332,30 @@ pub struct Run<T, E> {
 
 impl<T, E> Clone for Run<T, E> {
     fn clone(&self) -> Self {
-        Self { link: Arc::clone(&self.link), ..*self }
+        Self {
+            link: Arc::clone(&self.link),
+            ..*self
+        }
     }
 }
 
 impl<T, E> std::fmt::Debug for Run<T, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Run").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
 impl<T, E> Run<T, E> {
     fn new(link: Arc<dyn Link>, id: InstanceId, codec: ErrorCodec<E>) -> Self {
-        Self { link, id, codec, limit: None, value: std::marker::PhantomData }
+        Self {
+            link,
+            id,
+            codec,
+            limit: None,
+            value: std::marker::PhantomData,
+        }
     }
 
     /// The instance's id: `client.attach` and `client.get_workflow_by_id` take it anywhere, any time.

@@ -36,13 +36,25 @@ impl Ask {
     fn message(self, request: RequestId) -> Message {
         let request = Some(request);
         match self {
-            Self::Start(start) => Message::Start { start, started: request, ended: None },
-            Self::StartAndWait(start) => Message::Start { start, started: None, ended: request },
-            Self::Wait => Message::ClientWaits { request: request.expect("set above") },
+            Self::Start(start) => Message::Start {
+                start,
+                started: request,
+                ended: None,
+            },
+            Self::StartAndWait(start) => Message::Start {
+                start,
+                started: None,
+                ended: request,
+            },
+            Self::Wait => Message::ClientWaits {
+                request: request.expect("set above"),
+            },
             Self::Cancel => Message::Cancel { run: None, request },
             Self::RetryTurn => Message::RetryTurn { cut: None, request },
             Self::RetryTasks => Message::RetryTasks { cut: None, request },
-            Self::Inspect => Message::Inspect { request: request.expect("set above") },
+            Self::Inspect => Message::Inspect {
+                request: request.expect("set above"),
+            },
         }
     }
 
@@ -91,7 +103,11 @@ impl LocalLink {
         let message = ask.message(request);
         let shard = shard_of(to, self.mailboxes.len());
         self.mailboxes[shard].push(Input::Message { to, message, fresh });
-        Waiting { replies: Arc::clone(&self.replies), request, receiver }
+        Waiting {
+            replies: Arc::clone(&self.replies),
+            request,
+            receiver,
+        }
     }
 }
 

@@ -15,11 +15,11 @@ use infinitic_core::Payload;
 
 use crate::contract::{ServiceContract, TaskFuture, Undecodable};
 
+pub use crate::workflow::{ServiceProxy, ServiceStub};
 pub use executor::{Executor, ExecutorSettings};
 pub use function::ServiceFunction;
 pub use hosted::{HostError, HostedServices};
 pub use policy::{ExponentialRetry, RetryPolicy, RetrySetting, TaskPolicy};
-pub use crate::workflow::{ServiceProxy, ServiceStub};
 
 /// A value that hosts the tasks of a contract. `Marker` stands for the contract, so that one type may
 /// host several; `#[service]` writes the implementation.

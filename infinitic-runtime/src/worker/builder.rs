@@ -12,7 +12,9 @@ use crate::backend::memory::MemoryStore;
 use crate::backend::{KeyValue, StoreCounters, StoreError};
 use crate::client::{Client, LocalLink, Replies};
 use crate::clock::{Clock, SystemClock, random_bits};
-use crate::service::{Executor, ExecutorSettings, HostError, HostedServices, Service, ServiceProxy};
+use crate::service::{
+    Executor, ExecutorSettings, HostError, HostedServices, Service, ServiceProxy,
+};
 use crate::workflow::HostWorkflow;
 
 /// How long a draining worker waits for running attempts, unless told otherwise.
@@ -36,7 +38,9 @@ pub enum WorkerError {
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
     /// The same workflow was hosted twice.
-    #[error("workflow `{workflow}` version {version} is hosted twice; give each a version of its own")]
+    #[error(
+        "workflow `{workflow}` version {version} is hosted twice; give each a version of its own"
+    )]
     WorkflowTwice {
         /// Its name.
         workflow: String,
@@ -92,7 +96,9 @@ struct Ways {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("hosted", &self.hosted).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("hosted", &self.hosted)
+            .finish_non_exhaustive()
     }
 }
 
@@ -128,7 +134,10 @@ impl Worker {
             hosted: Hosted::default(),
             services: Some(HostedServices::new()),
             executor: ExecutorSettings::default(),
-            settings: ShardSettings { epoch: random_bits(), ..ShardSettings::default() },
+            settings: ShardSettings {
+                epoch: random_bits(),
+                ..ShardSettings::default()
+            },
             shards: (cores / 2).clamp(1, SHARDS_MAX),
             turn_limit: TURN_LIMIT,
             grace: GRACE,
@@ -183,7 +192,9 @@ impl Worker {
     /// The same for one service, by its name.
     #[must_use]
     pub fn concurrency_of(mut self, service: &str, attempts: usize) -> Self {
-        self.executor.overrides.insert(service.to_owned(), attempts.max(1));
+        self.executor
+            .overrides
+            .insert(service.to_owned(), attempts.max(1));
         self
     }
 
@@ -248,8 +259,14 @@ impl Worker {
     #[must_use]
     pub fn client(&self) -> Client {
         let Ways { mailboxes, replies } = self.ways().clone();
-        let link = Arc::new(LocalLink { mailboxes, replies, clock: Arc::clone(&self.clock) });
-        Client { link: Arc::new(link) }
+        let link = Arc::new(LocalLink {
+            mailboxes,
+            replies,
+            clock: Arc::clone(&self.clock),
+        });
+        Client {
+            link: Arc::new(link),
+        }
     }
 
     /// Runs until SIGTERM or ctrl-c, then drains: running attempts get the grace period, all that was
@@ -276,9 +293,12 @@ impl Worker {
         tracing::info!("stopping: running attempts have {:?}", self.grace);
         engine.executor.drain(self.grace).await;
         let node = Arc::clone(&engine.node);
-        tokio::task::spawn_blocking(move || node.stop()).await.map_err(|error| {
-            WorkerError::System { what: "stopping the worker", reason: error.to_string() }
-        })
+        tokio::task::spawn_blocking(move || node.stop())
+            .await
+            .map_err(|error| WorkerError::System {
+                what: "stopping the worker",
+                reason: error.to_string(),
+            })
     }
 
     fn start(&mut self) -> Result<Engine, WorkerError> {
@@ -316,14 +336,21 @@ impl Worker {
             replies,
             mailboxes,
             clock: Arc::clone(&self.clock),
-            settings: ShardSettings { cautious, ..self.settings.clone() },
+            settings: ShardSettings {
+                cautious,
+                ..self.settings.clone()
+            },
             turn_limit: self.turn_limit,
         };
         let (node, recovery::Recovered { open }) = Node::start(parts)?;
         if open > 0 {
             tracing::info!("{open} open instances go on");
         }
-        Ok(Engine { node: Arc::new(node), executor, runtime: Some(runtime) })
+        Ok(Engine {
+            node: Arc::new(node),
+            executor,
+            runtime: Some(runtime),
+        })
     }
 }
 

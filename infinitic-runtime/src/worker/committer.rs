@@ -39,7 +39,9 @@ pub(crate) struct Committer {
 
 impl std::fmt::Debug for Committer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Committer").field("durable", &self.durable).finish_non_exhaustive()
+        f.debug_struct("Committer")
+            .field("durable", &self.durable)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,8 +63,16 @@ struct ShardState {
 impl Committer {
     pub(crate) fn new(store: Arc<dyn KeyValue>, shards: usize) -> Arc<Self> {
         let durable = (0..shards).map(|_| AtomicU64::new(0)).collect();
-        let queue = Queue { shards: vec![ShardState::default(); shards], ..Queue::default() };
-        Arc::new(Self { store, queue: Mutex::new(queue), changed: Condvar::new(), durable })
+        let queue = Queue {
+            shards: vec![ShardState::default(); shards],
+            ..Queue::default()
+        };
+        Arc::new(Self {
+            store,
+            queue: Mutex::new(queue),
+            changed: Condvar::new(),
+            durable,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

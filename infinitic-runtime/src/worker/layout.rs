@@ -18,11 +18,19 @@ use crate::backend::{RowOp, Table};
 const ID: usize = 16;
 
 fn put(table: Table, key: Vec<u8>, value: impl Into<Bytes>) -> RowOp {
-    RowOp { table, key: key.into(), value: Some(value.into()) }
+    RowOp {
+        table,
+        key: key.into(),
+        value: Some(value.into()),
+    }
 }
 
 fn remove(table: Table, key: Vec<u8>) -> RowOp {
-    RowOp { table, key: key.into(), value: None }
+    RowOp {
+        table,
+        key: key.into(),
+        value: None,
+    }
 }
 
 /// Key of a history row.
@@ -79,7 +87,9 @@ pub(crate) fn put_watermark(shard: u16, id: InstanceId) -> RowOp {
 
 /// The shard of a watermark row.
 pub(crate) fn parse_watermark_key(key: &[u8]) -> Option<u16> {
-    Some(u16::from_be_bytes(key.strip_prefix(WATERMARKS)?.try_into().ok()?))
+    Some(u16::from_be_bytes(
+        key.strip_prefix(WATERMARKS)?.try_into().ok()?,
+    ))
 }
 
 pub(crate) fn remove_watermark(shard: u16) -> RowOp {
@@ -103,7 +113,11 @@ pub(crate) fn purge_key(shard: u16, at: Timestamp, first: Option<InstanceId>) ->
 
 pub(crate) fn put_purge(shard: u16, at: Timestamp, instances: &[Purgeable]) -> RowOp {
     let first = instances.first().map(|(id, _)| *id);
-    put(Table::Purge, purge_key(shard, at, first), codec::encode_value(&instances))
+    put(
+        Table::Purge,
+        purge_key(shard, at, first),
+        codec::encode_value(&instances),
+    )
 }
 
 pub(crate) fn remove_purge(key: &[u8]) -> RowOp {

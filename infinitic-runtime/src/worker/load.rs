@@ -38,8 +38,16 @@ impl Fold {
     }
 
     pub(crate) fn finish(self) -> Option<Loaded> {
-        let Self { instance, history, rows } = self;
-        instance.map(|instance| Loaded { instance, history, rows })
+        let Self {
+            instance,
+            history,
+            rows,
+        } = self;
+        instance.map(|instance| Loaded {
+            instance,
+            history,
+            rows,
+        })
     }
 }
 

@@ -12,7 +12,11 @@ const ROUND_MAX: usize = 4096;
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// A message to an instance; `fresh` when its id was drawn for it.
-    Message { to: InstanceId, message: Message, fresh: bool },
+    Message {
+        to: InstanceId,
+        message: Message,
+        fresh: bool,
+    },
     /// Code of an instance was woken by something foreign.
     Foreign { id: InstanceId, run: RunNo },
     /// A turn never ended, and its thread was given up.

@@ -39,11 +39,16 @@ impl Shard {
             });
             count += page.len();
             due.push((key.to_vec(), page));
-            if count < PURGED_AT_ONCE { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if count < PURGED_AT_ONCE {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         };
         let from = layout::purge_key(self.number, Timestamp::default(), None);
         let to = layout::purge_key(self.number, now + std::time::Duration::from_millis(1), None);
-        self.store.scan(Table::Purge, &from, Some(&to), &mut visit)?;
+        self.store
+            .scan(Table::Purge, &from, Some(&to), &mut visit)?;
         let more = count >= PURGED_AT_ONCE;
         for (key, page) in due {
             for (id, rows) in page {

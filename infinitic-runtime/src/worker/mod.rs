@@ -37,9 +37,11 @@ impl Hosted {
     /// # Errors
     /// When the same workflow is hosted in the same version already.
     pub fn workflow<M>(&self, workflow: impl HostWorkflow<M>) -> Result<(), WorkerError> {
-        self.workflows.insert(workflow.__host()).map_err(|twice| WorkerError::WorkflowTwice {
-            workflow: twice.name.to_string(),
-            version: twice.version,
-        })
+        self.workflows
+            .insert(workflow.__host())
+            .map_err(|twice| WorkerError::WorkflowTwice {
+                workflow: twice.name.to_string(),
+                version: twice.version,
+            })
     }
 }

@@ -65,7 +65,9 @@ struct ShardThread {
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("shards", &self.shared.shards.len()).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("shards", &self.shared.shards.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -130,8 +132,11 @@ impl Node {
         }
         shared.committer.close();
         join(&self.committer_thread);
-        if let Some(watchdog) =
-            self.watchdog_thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+        if let Some(watchdog) = self
+            .watchdog_thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
         {
             watchdog.thread().unpark();
             if watchdog.join().is_err() {
@@ -169,7 +174,11 @@ fn releaser(parts: &NodeParts) -> Releaser {
 
 /// Puts a message into the mailbox of the shard that owns its instance.
 pub(crate) fn post(mailboxes: &[Arc<Mailbox>], to: InstanceId, message: Message) {
-    mailboxes[shard_of(to, mailboxes.len())].push(Input::Message { to, message, fresh: false });
+    mailboxes[shard_of(to, mailboxes.len())].push(Input::Message {
+        to,
+        message,
+        fresh: false,
+    });
 }
 
 /// Recovers shards, handing over what they write in pieces.
@@ -181,26 +190,26 @@ fn recover(
 ) -> Result<recovery::Recovered, StoreError> {
     let now = parts.clock.now();
     let mut touched = 0_usize;
-    recovery::recover(&parts.store, shards, parts.mailboxes.len(), now, &mut |shard| {
-        touched += 1;
-        if touched % RECOVERED_AT_ONCE == 0
-            && let Some(commit) = shard.take_commit()
-        {
-            committer.submit(commit, generation);
-        }
-        shard.made_durable(committer.durable(shard.number));
-    })
+    recovery::recover(
+        &parts.store,
+        shards,
+        parts.mailboxes.len(),
+        now,
+        &mut |shard| {
+            touched += 1;
+            if touched % RECOVERED_AT_ONCE == 0
+                && let Some(commit) = shard.take_commit()
+            {
+                committer.submit(commit, generation);
+            }
+            shard.made_durable(committer.durable(shard.number));
+        },
+    )
 }
 
-fn new_shard(
-    parts: &NodeParts,
-    committer: &Arc<Committer>,
-    number: u16,
-    generation: u64,
-) -> Shard {
+fn new_shard(parts: &NodeParts, committer: &Arc<Committer>, number: u16, generation: u64) -> Shard {
     let mailbox = Arc::clone(&parts.mailboxes[usize::from(number)]);
-    let on_foreign: OnForeign =
-        Arc::new(move |id, run| mailbox.push(Input::Foreign { id, run }));
+    let on_foreign: OnForeign = Arc::new(move |id, run| mailbox.push(Input::Foreign { id, run }));
     let store = Arc::clone(&parts.store);
     let settings = parts.settings.clone();
     let mut shard = Shard::new(number, store, &parts.hosted, settings, on_foreign);
@@ -216,7 +225,10 @@ fn new_shard(
 fn run_shard(shared: &Arc<Shared>, shard: Shard, generation: u64) {
     let entry = &shared.shards[usize::from(shard.number)];
     *entry.running.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&shard.running);
-    *entry.generation.lock().unwrap_or_else(PoisonError::into_inner) = generation;
+    *entry
+        .generation
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner) = generation;
     let body = {
         let shared = Arc::clone(shared);
         move || shared.drive(shard, generation)
@@ -232,9 +244,9 @@ impl Shared {
         let mut maintained = Timestamp::default();
         loop {
             let now = self.parts.clock.now();
-            let patience = shard
-                .next_timer()
-                .map_or(MAINTENANCE_EVERY, |due| due.since(now).min(MAINTENANCE_EVERY));
+            let patience = shard.next_timer().map_or(MAINTENANCE_EVERY, |due| {
+                due.since(now).min(MAINTENANCE_EVERY)
+            });
             let round = match mailbox.take(generation, patience) {
                 Taken::Round(round) => round,
                 Taken::Closed => break,
@@ -340,10 +352,18 @@ impl Shared {
 
     /// Leaves a stuck thread to itself and rebuilds its other instances from the store.
     fn replace(self: &Arc<Self>, entry: &ShardThread, turn: RunningTurn) {
-        let generation = *entry.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = *entry
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mailbox = &self.parts.mailboxes[usize::from(entry.number)];
-        let stuck = Input::Stuck { id: turn.id, run: turn.run };
-        let Some(next) = mailbox.give_up(generation, stuck) else { return };
+        let stuck = Input::Stuck {
+            id: turn.id,
+            run: turn.run,
+        };
+        let Some(next) = mailbox.give_up(generation, stuck) else {
+            return;
+        };
         tracing::error!(
             instance = %turn.id,
             "a turn runs since {} without waiting: its thread is given up, its instance will be stopped",
@@ -353,8 +373,12 @@ impl Shared {
         let submitted = self.committer.give_up(entry.number, next);
         let mut shard = new_shard(&self.parts, &self.committer, entry.number, next);
         shard.continue_after(submitted);
-        let recovered =
-            recover(&self.parts, &self.committer, std::slice::from_mut(&mut shard), next);
+        let recovered = recover(
+            &self.parts,
+            &self.committer,
+            std::slice::from_mut(&mut shard),
+            next,
+        );
         match recovered {
             Ok(_) => {
                 run_shard(self, shard, next);

@@ -44,7 +44,10 @@ pub fn recover(
     let mut recovered = Recovered::default();
     let mut adopt = |shards: &mut [Shard], id: InstanceId, fold: Option<Fold>, listed: bool| {
         let owner = shard_of(id, total);
-        let Some(shard) = shards.iter_mut().find(|shard| usize::from(shard.number) == owner) else {
+        let Some(shard) = shards
+            .iter_mut()
+            .find(|shard| usize::from(shard.number) == owner)
+        else {
             return Ok(());
         };
         let loaded = match fold {
@@ -89,7 +92,12 @@ fn read_watermarks(
         }
         ControlFlow::Continue(())
     };
-    store.scan(Table::Meta, layout::WATERMARKS, Some(layout::WATERMARKS_END), &mut visit)?;
+    store.scan(
+        Table::Meta,
+        layout::WATERMARKS,
+        Some(layout::WATERMARKS_END),
+        &mut visit,
+    )?;
     Ok((lowest, stale))
 }
 
@@ -110,13 +118,17 @@ fn scan_unlisted(
     listed: &BTreeSet<InstanceId>,
     found: &mut dyn FnMut(InstanceId, Fold) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let from = watermark.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+    let from = watermark
+        .map(|id| id.as_bytes().to_vec())
+        .unwrap_or_default();
     let mut current: Option<(InstanceId, Fold)> = None;
     let mut failed = None;
     let mut visit = |key: &[u8], value: &[u8]| {
         let result = (|| {
             let Some((id, row)) = layout::parse_history_key(key) else {
-                return Err(StoreError::Damaged("a history row has no key of ours".to_owned()));
+                return Err(StoreError::Damaged(
+                    "a history row has no key of ours".to_owned(),
+                ));
             };
             if listed.contains(&id) {
                 return Ok(());

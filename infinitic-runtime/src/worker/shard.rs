@@ -220,11 +220,19 @@ impl Shard {
         fresh: bool,
     ) -> Result<(), StoreError> {
         let message = match message {
-            Message::Start { mut start, started, ended } => {
+            Message::Start {
+                mut start,
+                started,
+                ended,
+            } => {
                 if start.version.is_none() {
                     start.version = self.workflows.highest_version(&start.workflow);
                 }
-                Message::Start { start, started, ended }
+                Message::Start {
+                    start,
+                    started,
+                    ended,
+                }
             }
             Message::RetryTurn { cut: None, request } => {
                 let cut = self.plan(to, engine::plan_retry_turn)?;
@@ -265,7 +273,10 @@ impl Shard {
         self.suspect = Some(id);
         let deliveries_max = self.settings.deliveries_max;
         self.handle(id.instance, Message::Redeliver { id, deliveries_max }, now)?;
-        let open = self.slots.get(&id.instance).and_then(|slot| slot.instance.as_ref());
+        let open = self
+            .slots
+            .get(&id.instance)
+            .and_then(|slot| slot.instance.as_ref());
         if open.is_none_or(|instance| instance.open(id).is_none()) {
             self.suspect = None;
         }
@@ -273,8 +284,14 @@ impl Shard {
     }
 
     fn load(&mut self, id: InstanceId) -> Result<Option<Box<Instance>>, StoreError> {
-        let Some(loaded) = load::load(&*self.store, id)? else { return Ok(None) };
-        let Loaded { instance, history, rows } = loaded;
+        let Some(loaded) = load::load(&*self.store, id)? else {
+            return Ok(None);
+        };
+        let Loaded {
+            instance,
+            history,
+            rows,
+        } = loaded;
         self.insert(id, rows, Some(history));
         Ok(Some(instance))
     }
@@ -303,8 +320,11 @@ impl Shard {
         // Turns are messages too, answered at once: a short queue, never a recursion.
         let mut messages = VecDeque::from([message]);
         while let Some(message) = messages.pop_front() {
-            let Applied { instance: after, entries, effects } =
-                engine::apply(to, instance, message, now);
+            let Applied {
+                instance: after,
+                entries,
+                effects,
+            } = engine::apply(to, instance, message, now);
             instance = after;
             let Some(after) = instance.take() else {
                 self.carry_out_for_nobody(effects);
@@ -320,7 +340,10 @@ impl Shard {
                     messages.push_back(answer);
                 }
             }
-            instance = self.slots.get_mut(&to).and_then(|slot| slot.instance.take());
+            instance = self
+                .slots
+                .get_mut(&to)
+                .and_then(|slot| slot.instance.take());
         }
         if let Some(slot) = self.slots.get_mut(&to) {
             slot.instance = instance;
@@ -330,7 +353,10 @@ impl Shard {
 
     fn keep(&mut self, id: InstanceId, instance: Box<Instance>, entries: Vec<Entry>) {
         self.clock += 1;
-        let slot = self.slots.get_mut(&id).expect("the caller has inserted the slot");
+        let slot = self
+            .slots
+            .get_mut(&id)
+            .expect("the caller has inserted the slot");
         slot.instance = Some(instance);
         slot.used = self.clock;
         if slot.entries.is_empty() {
@@ -360,7 +386,11 @@ impl Shard {
         now: Timestamp,
     ) -> Result<Option<Message>, StoreError> {
         match effect {
-            Effect::RunTurn { run, delivery, replay } => {
+            Effect::RunTurn {
+                run,
+                delivery,
+                replay,
+            } => {
                 let report = self.run_turn(id, run, delivery, replay, now)?;
                 return Ok(Some(Message::TurnEnded { run, report }));
             }
@@ -380,7 +410,8 @@ impl Shard {
             }
             Effect::EndInstance => {
                 let rows = self.slots.get(&id).map_or(0, |slot| slot.rows + 1);
-                self.checkpoint.ended(id, rows, now + self.settings.retention);
+                self.checkpoint
+                    .ended(id, rows, now + self.settings.retention);
             }
             Effect::ReopenInstance => self.checkpoint.reopened(id, &mut self.ops),
         }
@@ -412,7 +443,10 @@ impl Shard {
             self.mark_turn(id, run, false);
         }
         self.running.begin(id, run, now);
-        let slot = self.slots.get_mut(&id).expect("turns are asked of loaded instances");
+        let slot = self
+            .slots
+            .get_mut(&id)
+            .expect("turns are asked of loaded instances");
         let report = match (&mut slot.live, delivery) {
             (Some(live), Some(delivery)) => live.turn(Some(delivery)),
             (Some(_), None) => TurnReport::default(),
@@ -422,11 +456,12 @@ impl Shard {
         if self.settings.cautious {
             self.mark_turn(id, run, true);
         }
-        let slot = self.slots.get_mut(&id).expect("nothing removes a slot during its turn");
+        let slot = self
+            .slots
+            .get_mut(&id)
+            .expect("nothing removes a slot during its turn");
         let must_stay = slot.live.as_ref().is_some_and(LiveRun::has_open_steps);
-        if report.stopped.is_some()
-            || (self.settings.replay == Replay::Always && !must_stay)
-        {
+        if report.stopped.is_some() || (self.settings.replay == Replay::Always && !must_stay) {
             self.drop_live(id);
         }
         if let Some(explanation) = &report.stopped {
@@ -437,7 +472,9 @@ impl Shard {
 
     /// Writes down that a turn is about to run, durably, or that it has ended well.
     fn mark_turn(&mut self, id: InstanceId, run: RunNo, done: bool) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
         let entry = Entry::TurnMarked { run, done };
         if let Some(instance) = &mut slot.instance {
             instance.evolve(&entry);
@@ -446,7 +483,9 @@ impl Shard {
         if done {
             return;
         }
-        let Some(commit_now) = self.commit_now.clone() else { return };
+        let Some(commit_now) = self.commit_now.clone() else {
+            return;
+        };
         if let Some(commit) = self.take_commit() {
             let number = commit.number;
             commit_now(commit);
@@ -464,8 +503,14 @@ impl Shard {
     /// Builds the live run from its history, this round's entries included.
     fn replay(&mut self, id: InstanceId, run: RunNo) -> Result<TurnReport, StoreError> {
         let mut history = self.history(id)?;
-        let slot = self.slots.get_mut(&id).expect("turns are asked of loaded instances");
-        let instance = slot.instance.as_ref().expect("the instance is back while effects run");
+        let slot = self
+            .slots
+            .get_mut(&id)
+            .expect("turns are asked of loaded instances");
+        let instance = slot
+            .instance
+            .as_ref()
+            .expect("the instance is back while effects run");
         let info = run_info(instance, run);
         let (name, version) = (info.workflow.clone(), info.version);
         let Some(workflow) = self.workflows.get(&name, version) else {
@@ -513,7 +558,10 @@ impl Shard {
                 history
             }
         };
-        slot.entries.iter().cloned().for_each(|entry| history.add(entry));
+        slot.entries
+            .iter()
+            .cloned()
+            .for_each(|entry| history.add(entry));
         Ok(history)
     }
 
@@ -524,25 +572,27 @@ impl Shard {
         plan: fn(RunNo, &infinitic_core::RunHistory) -> Option<engine::Reopening>,
     ) -> Result<Option<Box<infinitic_core::Cut>>, StoreError> {
         if !self.slots.contains_key(&id) {
-            let Some(instance) = self.load(id)? else { return Ok(None) };
+            let Some(instance) = self.load(id)? else {
+                return Ok(None);
+            };
             self.slots.get_mut(&id).expect("just loaded").instance = Some(instance);
         }
         let run = RunNo(0);
         let mut history = self.history(id)?;
         let slot = self.slots.get_mut(&id).expect("loaded above");
         let instance = slot.instance.as_ref().expect("no message is being applied");
-        let Some(history) = history.take_run(run) else { return Ok(None) };
-        let Some(reopening) = plan(run, &history) else { return Ok(None) };
+        let Some(history) = history.take_run(run) else {
+            return Ok(None);
+        };
+        let Some(reopening) = plan(run, &history) else {
+            return Ok(None);
+        };
         let info = run_info(instance, run);
         let Some(workflow) = self.workflows.get(&info.workflow, info.version) else {
             return Ok(None);
         };
-        let kept = LiveRun::commands_after(
-            &workflow,
-            info,
-            history.clone(),
-            reopening.outcomes_kept,
-        );
+        let kept =
+            LiveRun::commands_after(&workflow, info, history.clone(), reopening.outcomes_kept);
         Ok(Some(Box::new(reopening.cut(&history, kept))))
     }
 
@@ -584,7 +634,14 @@ impl Shard {
     ) -> Result<(), StoreError> {
         tracing::warn!(instance = %id, "instance stopped: {why}");
         self.drop_live(id);
-        self.handle(id, Message::TurnEnded { run, report: stopped(why) }, now)
+        self.handle(
+            id,
+            Message::TurnEnded {
+                run,
+                report: stopped(why),
+            },
+            now,
+        )
     }
 
     /// When the next timer rings.
@@ -627,18 +684,30 @@ impl Shard {
         }
         let ops = std::mem::take(&mut self.ops);
         let outgoing = std::mem::take(&mut self.outgoing);
-        Some(Commit { shard: self.number, number, ops, outgoing })
+        Some(Commit {
+            shard: self.number,
+            number,
+            ops,
+            outgoing,
+        })
     }
 
     fn write_row(&mut self, id: InstanceId, number: u64) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
         slot.touched = false;
         slot.history = None;
-        let Some(instance) = &slot.instance else { return };
+        let Some(instance) = &slot.instance else {
+            return;
+        };
         let status = instance.status();
         let entries = std::mem::take(&mut slot.entries);
         if !entries.is_empty() {
-            let header = RowHeader { status, epoch: self.settings.epoch };
+            let header = RowHeader {
+                status,
+                epoch: self.settings.epoch,
+            };
             let row = codec::encode_row(header, &entries);
             self.ops.push(layout::put_history(id, slot.rows, row));
             // Kept for replays until the store has them. A warm instance that ended needs none.
@@ -669,8 +738,12 @@ impl Shard {
             self.forget(id, true);
         }
         while self.slots.len() > self.settings.cached_max || self.warm > self.settings.warm_max {
-            let Some((used, id)) = self.used.pop_front() else { break };
-            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            let Some((used, id)) = self.used.pop_front() else {
+                break;
+            };
+            let Some(slot) = self.slots.get_mut(&id) else {
+                continue;
+            };
             if slot.used != used {
                 continue;
             }
@@ -690,12 +763,21 @@ impl Shard {
 
     /// Drops a slot if nothing of it is still on its way to the store.
     fn forget(&mut self, id: InstanceId, only_ended: bool) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
-        let ended = slot.instance.as_ref().is_some_and(|i| i.status().is_ended());
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        let ended = slot
+            .instance
+            .as_ref()
+            .is_some_and(|i| i.status().is_ended());
         if slot.is_busy(self.durable) || (only_ended && !ended) {
             return;
         }
-        if slot.instance.as_ref().is_some_and(|instance| !instance.waiting.is_empty()) {
+        if slot
+            .instance
+            .as_ref()
+            .is_some_and(|instance| !instance.waiting.is_empty())
+        {
             return;
         }
         self.drop_live(id);
@@ -706,7 +788,8 @@ impl Shard {
     fn shrink_used(&mut self) {
         if self.used.len() > 4 * self.slots.len() + 1024 {
             let slots = &self.slots;
-            self.used.retain(|(used, id)| slots.get(id).is_some_and(|slot| slot.used == *used));
+            self.used
+                .retain(|(used, id)| slots.get(id).is_some_and(|slot| slot.used == *used));
         }
     }
 
@@ -720,7 +803,11 @@ impl Shard {
         listed: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Loaded { instance, history, rows } = loaded;
+        let Loaded {
+            instance,
+            history,
+            rows,
+        } = loaded;
         let id = instance.id;
         if instance.status().is_ended() {
             let purge_at = instance.changed_at + self.settings.retention;
@@ -729,7 +816,9 @@ impl Shard {
         }
         self.insert(id, rows, Some(history));
         self.checkpoint.adopted(id, listed);
-        let message = Message::Recovered { cautious: self.settings.cautious };
+        let message = Message::Recovered {
+            cautious: self.settings.cautious,
+        };
         self.apply(id, Some(instance), message, now)
     }
 
@@ -749,7 +838,11 @@ impl Shard {
 impl Slot {
     /// Whether memory holds something that the store does not have yet, or a step that is running.
     fn is_busy(&mut self, durable: u64) -> bool {
-        while self.unsynced.front().is_some_and(|(commit, _, _)| *commit <= durable) {
+        while self
+            .unsynced
+            .front()
+            .is_some_and(|(commit, _, _)| *commit <= durable)
+        {
             self.unsynced.pop_front();
         }
         self.touched
@@ -782,5 +875,8 @@ fn read_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<History,
 
 /// The answer for a request that a store's fault kept from being handled.
 pub(crate) fn unreadable(error: &StoreError) -> Answer {
-    Answer::Refused(Box::new(FailureRecord::new(FailureKind::Refused, error.to_string())))
+    Answer::Refused(Box::new(FailureRecord::new(
+        FailureKind::Refused,
+        error.to_string(),
+    )))
 }

@@ -93,7 +93,9 @@ impl<T, E> std::fmt::Debug for Call<T, E> {
             State::Waiting { .. } => "waiting",
             State::Done => "done",
         };
-        f.debug_struct("Call").field("state", &state).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("state", &state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,7 +158,9 @@ impl<T: DeserializeOwned, E> Future for Call<T, E> {
         let State::Waiting { id, cell } = &self.state else {
             panic!("a call was polled after its end");
         };
-        let Some(outcome) = cell.poll(context.waker()) else { return Poll::Pending };
+        let Some(outcome) = cell.poll(context.waker()) else {
+            return Poll::Pending;
+        };
         let result = to_result(outcome, Some(*id), self.codec);
         self.state = State::Done;
         Poll::Ready(result)

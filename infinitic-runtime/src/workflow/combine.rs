@@ -21,9 +21,14 @@ where
     I: IntoIterator,
     I::Item: IntoFuture<Output = Result<T, E>>,
 {
-    let mut slots: Vec<Slot<_>> =
-        futures.into_iter().map(|f| Some(Box::pin(f.into_future()))).collect();
-    assert!(!slots.is_empty(), "any() of nothing would never end: give it at least one future");
+    let mut slots: Vec<Slot<_>> = futures
+        .into_iter()
+        .map(|f| Some(Box::pin(f.into_future())))
+        .collect();
+    assert!(
+        !slots.is_empty(),
+        "any() of nothing would never end: give it at least one future"
+    );
     std::future::poll_fn(move |context| poll_any(&mut slots, context)).await
 }
 
@@ -35,8 +40,12 @@ where
     F: Future<Output = Result<T, E>>,
 {
     for index in 0..slots.len() {
-        let Some(future) = &mut slots[index] else { continue };
-        let Poll::Ready(result) = future.as_mut().poll(context) else { continue };
+        let Some(future) = &mut slots[index] else {
+            continue;
+        };
+        let Poll::Ready(result) = future.as_mut().poll(context) else {
+            continue;
+        };
         slots[index] = None;
         match result {
             Ok(value) => return Poll::Ready(Ok((index, value))),
@@ -85,7 +94,9 @@ impl Woken {
         &self,
     ) -> std::sync::MutexGuard<'_, (std::collections::BTreeSet<usize>, Option<std::task::Waker>)>
     {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -117,7 +128,13 @@ where
             })
             .collect();
         let values = slots.iter().map(|_| None).collect();
-        Self { left: slots.len(), slots, values, woken, wakers }
+        Self {
+            left: slots.len(),
+            slots,
+            values,
+            woken,
+            wakers,
+        }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Vec<T>, E>> {
@@ -125,9 +142,13 @@ where
         loop {
             let next = self.woken.lock().0.pop_first();
             let Some(index) = next else { break };
-            let Some(future) = &mut self.slots[index] else { continue };
+            let Some(future) = &mut self.slots[index] else {
+                continue;
+            };
             let mut member = Context::from_waker(&self.wakers[index]);
-            let Poll::Ready(result) = future.as_mut().poll(&mut member) else { continue };
+            let Poll::Ready(result) = future.as_mut().poll(&mut member) else {
+                continue;
+            };
             self.slots[index] = None;
             self.left -= 1;
             match result {

@@ -38,7 +38,10 @@ pub trait ServiceProxy: Sized {
     /// Gives the calls made through this stub a key and value.
     #[must_use]
     fn with_meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.__stub().options().meta.push((key.into(), value.into()));
+        self.__stub()
+            .options()
+            .meta
+            .push((key.into(), value.into()));
         self
     }
 

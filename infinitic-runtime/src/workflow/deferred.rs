@@ -70,13 +70,19 @@ impl Shared {
 
 impl<T, E> Clone for Deferred<T, E> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), codec: self.codec, value: self.value }
+        Self {
+            shared: Arc::clone(&self.shared),
+            codec: self.codec,
+            value: self.value,
+        }
     }
 }
 
 impl<T, E> std::fmt::Debug for Deferred<T, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deferred").field("id", &self.shared.id).finish_non_exhaustive()
+        f.debug_struct("Deferred")
+            .field("id", &self.shared.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -87,8 +93,17 @@ impl<T, E> Deferred<T, E> {
         cell: Arc<WaitCell>,
         codec: ErrorCodec<E>,
     ) -> Self {
-        let shared = Shared { recorder, id, cell, cancel_on_drop: AtomicBool::new(false) };
-        Self { shared: Arc::new(shared), codec, value: std::marker::PhantomData }
+        let shared = Shared {
+            recorder,
+            id,
+            cell,
+            cancel_on_drop: AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+            codec,
+            value: std::marker::PhantomData,
+        }
     }
 
     pub(crate) fn failed(

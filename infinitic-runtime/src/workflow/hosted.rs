@@ -58,7 +58,9 @@ pub struct MethodHandler<W> {
 
 impl<W> fmt::Debug for MethodHandler<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MethodHandler").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("MethodHandler")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,8 +75,7 @@ pub trait HostWorkflow<Marker> {
     fn __host(self) -> HostedWorkflow;
 }
 
-type Begin =
-    Box<dyn Fn(&Payload, &Arc<Recorder>) -> Result<TaskFuture, Undecodable> + Send + Sync>;
+type Begin = Box<dyn Fn(&Payload, &Arc<Recorder>) -> Result<TaskFuture, Undecodable> + Send + Sync>;
 
 /// A workflow in one version, with its types erased.
 #[doc(hidden)]
@@ -211,6 +212,9 @@ impl HostedWorkflows {
     /// The version that a new instance takes.
     pub(crate) fn highest_version(&self, name: &WorkflowName) -> Option<u32> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
-        by_name.get(name)?.last_key_value().map(|(version, _)| *version)
+        by_name
+            .get(name)?
+            .last_key_value()
+            .map(|(version, _)| *version)
     }
 }

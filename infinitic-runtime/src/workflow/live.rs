@@ -32,7 +32,9 @@ pub(crate) struct LiveRun {
 
 impl std::fmt::Debug for LiveRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LiveRun").field("recorder", &self.recorder).finish_non_exhaustive()
+        f.debug_struct("LiveRun")
+            .field("recorder", &self.recorder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -57,12 +59,25 @@ impl LiveRun {
         history: RunHistory,
         on_foreign: Box<dyn Fn() + Send + Sync>,
     ) -> Replayed {
-        let RunHistory { method, args, started_at, reopening, commands, outcomes, result: _ } =
-            history;
+        let RunHistory {
+            method,
+            args,
+            started_at,
+            reopening,
+            commands,
+            outcomes,
+            result: _,
+        } = history;
         let root = RootWaker::new(on_foreign);
         let recorder = Recorder::new(info, Arc::clone(&root), reopening, commands, started_at);
         let waker = Waker::from(Arc::clone(&root));
-        let mut run = Self { future: None, recorder, root, waker, noted: None };
+        let mut run = Self {
+            future: None,
+            recorder,
+            root,
+            waker,
+            noted: None,
+        };
         match run.begin(workflow, &method, &args) {
             Ok(future) => run.future = Some(future),
             Err(report) => return Replayed { run, report },
@@ -104,19 +119,21 @@ impl LiveRun {
         let begun = panics::capture(|| workflow.start(method, args, &self.recorder));
         match begun {
             Ok(Ok(future)) => Ok(future),
-            Ok(Err(StartError::Undecodable(failure))) => {
-                Err(ended(Err(Box::new(failure))))
-            }
+            Ok(Err(StartError::Undecodable(failure))) => Err(ended(Err(Box::new(failure)))),
             Ok(Err(StartError::UnknownMethod)) => Err(stopped(format!(
                 "no worker here hosts the method `{method}` of this workflow; deploy code that has it"
             ))),
-            Err(panic) => Err(stopped(format!("making the workflow's value panicked: {panic}"))),
+            Err(panic) => Err(stopped(format!(
+                "making the workflow's value panicked: {panic}"
+            ))),
         }
     }
 
     /// One turn. `delivery` is nothing at the first one.
     pub(crate) fn turn(&mut self, delivery: Option<(Position, Outcome, Timestamp)>) -> TurnReport {
-        let Some(future) = self.future.as_mut() else { return TurnReport::default() };
+        let Some(future) = self.future.as_mut() else {
+            return TurnReport::default();
+        };
         let _in_turn = self.recorder.enter();
         converted::clear();
         if let Some(noted) = self.noted.take() {
@@ -138,7 +155,10 @@ impl LiveRun {
     fn report(&mut self, polled: Result<Poll<TaskResult>, panics::Panic>) -> TurnReport {
         if let Some(explanation) = self.recorder.take_divergence() {
             self.drop_future();
-            return TurnReport { commands: Vec::new(), stopped: Some(explanation) };
+            return TurnReport {
+                commands: Vec::new(),
+                stopped: Some(explanation),
+            };
         }
         let commands = self.recorder.take_new();
         match polled {
@@ -155,13 +175,17 @@ impl LiveRun {
                     converted::attach(&mut failed.record);
                     failed.record
                 });
-                let mut report = TurnReport { commands, stopped: None };
+                let mut report = TurnReport {
+                    commands,
+                    stopped: None,
+                };
                 report.commands.push(Command::End { result });
                 report
             }
-            Ok(Poll::Pending) if self.recorder.has_open_waits() => {
-                TurnReport { commands, stopped: None }
-            }
+            Ok(Poll::Pending) if self.recorder.has_open_waits() => TurnReport {
+                commands,
+                stopped: None,
+            },
             Ok(Poll::Pending) => {
                 self.drop_future();
                 stopped(foreign_explanation())
@@ -183,7 +207,9 @@ impl LiveRun {
         if report.stopped.is_some() {
             return;
         }
-        let Some((position, command)) = self.recorder.left_over() else { return };
+        let Some((position, command)) = self.recorder.left_over() else {
+            return;
+        };
         let has = format!("a {}", command.describe());
         let asks = match report.commands.last() {
             Some(Command::End { .. }) => "the end of the method",
@@ -224,12 +250,18 @@ fn is_over(report: &TurnReport) -> bool {
 }
 
 fn ended(result: infinitic_core::RunResult) -> TurnReport {
-    TurnReport { commands: vec![Command::End { result }], stopped: None }
+    TurnReport {
+        commands: vec![Command::End { result }],
+        stopped: None,
+    }
 }
 
 pub(crate) fn stopped(why: String) -> TurnReport {
     let record = FailureRecord::new(FailureKind::Stopped, why);
-    TurnReport { commands: Vec::new(), stopped: Some(Box::new(record)) }
+    TurnReport {
+        commands: Vec::new(),
+        stopped: Some(Box::new(record)),
+    }
 }
 
 /// Why a wait on something else stops an instance.

@@ -20,13 +20,20 @@ pub(crate) fn to_result<T: DeserializeOwned, E>(
         Outcome::Failed(record) => *record,
         Outcome::TimedOut => plain(FailureKind::TimedOut, "the caller's limit ran out", id),
         Outcome::Cancelled => plain(FailureKind::Cancelled, "the call was cancelled", id),
-        Outcome::UnknownInstance => {
-            plain(FailureKind::UnknownInstance, "there is no such instance", id)
-        }
+        Outcome::UnknownInstance => plain(
+            FailureKind::UnknownInstance,
+            "there is no such instance",
+            id,
+        ),
         Outcome::StartRefused(reason) => plain(FailureKind::Refused, &reason, id),
-        Outcome::Attached(_) | Outcome::Due | Outcome::Signal(_) | Outcome::PropertiesChanged(_) => {
-            plain(FailureKind::Refused, "the wait ended with something that is no result", id)
-        }
+        Outcome::Attached(_)
+        | Outcome::Due
+        | Outcome::Signal(_)
+        | Outcome::PropertiesChanged(_) => plain(
+            FailureKind::Refused,
+            "the wait ended with something that is no result",
+            id,
+        ),
     };
     Err(Failure::new(record, codec))
 }

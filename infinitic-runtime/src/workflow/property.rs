@@ -46,7 +46,10 @@ impl<T: Serialize + DeserializeOwned + Clone + Default> Property<T> {
     /// A property that starts from a value instead of `Default`. The value must be the same each time
     /// the workflow's struct is made.
     pub fn new(value: T) -> Self {
-        Self { value: Mutex::new(value), bound: OnceLock::new() }
+        Self {
+            value: Mutex::new(value),
+            bound: OnceLock::new(),
+        }
     }
 
     /// The current value.
@@ -74,10 +77,13 @@ impl<T: Serialize + DeserializeOwned + Clone + Default> Property<T> {
         let mut value = self.get();
         change(&mut value);
         if let Some(bound) = self.bound.get() {
-            let json = serde_json::to_vec(&value)
-                .unwrap_or_else(|error| panic!("property `{}` does not encode: {error}", bound.name));
-            let command =
-                Command::SetProperty { name: bound.name.clone(), value: Payload::from_json(json) };
+            let json = serde_json::to_vec(&value).unwrap_or_else(|error| {
+                panic!("property `{}` does not encode: {error}", bound.name)
+            });
+            let command = Command::SetProperty {
+                name: bound.name.clone(),
+                value: Payload::from_json(json),
+            };
             bound.recorder.record(command, None);
         } else {
             assert!(
@@ -100,8 +106,10 @@ pub struct Binder<'a> {
 impl Binder<'_> {
     /// Binds one property under its wire name.
     pub fn bind<T>(&mut self, name: &str, property: &Property<T>) {
-        let bound =
-            Bound { recorder: Arc::clone(self.recorder), name: PropertyName::known(name) };
+        let bound = Bound {
+            recorder: Arc::clone(self.recorder),
+            name: PropertyName::known(name),
+        };
         assert!(
             property.bound.set(bound).is_ok(),
             "the workflow's factory must make a new value for each run"

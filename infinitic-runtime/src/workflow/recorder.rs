@@ -85,13 +85,19 @@ pub(crate) struct RootWaker {
 
 impl std::fmt::Debug for RootWaker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RootWaker").field("woken", &self.woken).finish_non_exhaustive()
+        f.debug_struct("RootWaker")
+            .field("woken", &self.woken)
+            .finish_non_exhaustive()
     }
 }
 
 impl RootWaker {
     pub(crate) fn new(on_foreign: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
-        Arc::new(Self { woken: AtomicBool::new(false), foreign: AtomicBool::new(false), on_foreign })
+        Arc::new(Self {
+            woken: AtomicBool::new(false),
+            foreign: AtomicBool::new(false),
+            on_foreign,
+        })
     }
 
     pub(crate) fn take_woken(&self) -> bool {
@@ -100,7 +106,9 @@ impl RootWaker {
 
     fn is_in_turn(&self) -> bool {
         CURRENT.with_borrow(|current| {
-            current.as_ref().is_some_and(|recorder| std::ptr::eq(&*recorder.root, self))
+            current
+                .as_ref()
+                .is_some_and(|recorder| std::ptr::eq(&*recorder.root, self))
         })
     }
 }
@@ -150,7 +158,11 @@ impl Recorder {
             draws: 0,
             divergence: None,
         };
-        Arc::new(Self { info, inner: Mutex::new(inner), root })
+        Arc::new(Self {
+            info,
+            inner: Mutex::new(inner),
+            root,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -177,7 +189,9 @@ impl Recorder {
     }
 
     pub(crate) fn enter(self: &Arc<Self>) -> InTurn {
-        InTurn { before: CURRENT.replace(Some(Arc::clone(self))) }
+        InTurn {
+            before: CURRENT.replace(Some(Arc::clone(self))),
+        }
     }
 
     fn is_current(&self) -> bool {
@@ -210,7 +224,12 @@ impl Recorder {
             Some((reopening, recorded)) if command.matches(&recorded) => reopening,
             Some((_, recorded)) => {
                 let asked = format!("a {}", command.describe());
-                inner.diverge(position, &format!("a {}", recorded.describe()), &asked, location);
+                inner.diverge(
+                    position,
+                    &format!("a {}", recorded.describe()),
+                    &asked,
+                    location,
+                );
                 drop(inner);
                 stop_turn();
             }
@@ -219,7 +238,12 @@ impl Recorder {
         if let Some(wait) = wait {
             inner.waits.insert(position, wait);
         }
-        CommandId { instance: self.info.instance, run: self.info.run, reopening, position }
+        CommandId {
+            instance: self.info.instance,
+            run: self.info.run,
+            reopening,
+            position,
+        }
     }
 
     /// Records a value that the code computes once: on replay the recorded one is taken.
@@ -255,7 +279,9 @@ impl Recorder {
             drop(inner);
             stop_turn();
         }
-        inner.new.push(Command::Inline { value: value.clone() });
+        inner.new.push(Command::Inline {
+            value: value.clone(),
+        });
         inner.next += 1;
         value
     }
@@ -294,7 +320,9 @@ impl Recorder {
         let mut inner = self.lock();
         inner.draws += 1;
         let run = u64::from(self.info.run.0);
-        self.info.instance.mixed(inner.draws.wrapping_add(run << 40))
+        self.info
+            .instance
+            .mixed(inner.draws.wrapping_add(run << 40))
     }
 
     /// Begins a turn: its time, and the outcome it brings. Answers whether anybody waits for it.
@@ -342,7 +370,10 @@ impl Recorder {
         let (waits, steps) = {
             let mut inner = self.lock();
             inner.closed = true;
-            (std::mem::take(&mut inner.waits), std::mem::take(&mut inner.steps))
+            (
+                std::mem::take(&mut inner.waits),
+                std::mem::take(&mut inner.steps),
+            )
         };
         // Dropped outside the lock: what steps hold is the user's, and may use the recorder.
         drop((waits, steps));

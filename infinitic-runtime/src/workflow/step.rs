@@ -31,7 +31,9 @@ pub struct StepJob {
 
 impl fmt::Debug for StepJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StepJob").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("StepJob")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +72,10 @@ where
     Step {
         recorder,
         name,
-        job: Some(StepJob { run, policy: TaskPolicy::default() }),
+        job: Some(StepJob {
+            run,
+            policy: TaskPolicy::default(),
+        }),
         location: Location::caller(),
         wait: None,
         done: false,
@@ -92,14 +97,19 @@ pub struct Step<T, E> {
 
 impl<T, E> fmt::Debug for Step<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Step").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Step")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
 impl<T, E> Step<T, E> {
     /// Makes up to `attempts` attempts in all, with exponential pauses from one second.
     pub fn retry(self, attempts: u32) -> Self {
-        self.retry_with(ExponentialRetry { max_attempts: attempts, ..ExponentialRetry::default() })
+        self.retry_with(ExponentialRetry {
+            max_attempts: attempts,
+            ..ExponentialRetry::default()
+        })
     }
 
     /// Retries after a policy of its own.
@@ -121,8 +131,12 @@ impl<T, E> Step<T, E> {
     fn begin(&mut self) -> Option<()> {
         let job = self.job.take()?;
         let cell = Arc::new(WaitCell::default());
-        let command = Command::Step { name: self.name.clone() };
-        let id = self.recorder.record_at(command, Some(Arc::clone(&cell)), self.location);
+        let command = Command::Step {
+            name: self.name.clone(),
+        };
+        let id = self
+            .recorder
+            .record_at(command, Some(Arc::clone(&cell)), self.location);
         self.recorder.keep_step(id.position, job);
         self.wait = Some((id, cell));
         Some(())
@@ -141,7 +155,9 @@ impl<T: DeserializeOwned, E: TaskError> Future for Step<T, E> {
         let Some((id, cell)) = &self.wait else {
             panic!("a step was polled after its end");
         };
-        let Some(outcome) = cell.poll(context.waker()) else { return Poll::Pending };
+        let Some(outcome) = cell.poll(context.waker()) else {
+            return Poll::Pending;
+        };
         let result = to_result(outcome, Some(*id), ErrorCodec::typed());
         self.done = true;
         Poll::Ready(result)

@@ -62,7 +62,13 @@ impl Timer {
     #[track_caller]
     fn new(due: Due) -> Self {
         let recorder = Recorder::current("a timer");
-        Self { recorder, due, location: Location::caller(), wait: None, done: false }
+        Self {
+            recorder,
+            due,
+            location: Location::caller(),
+            wait: None,
+            done: false,
+        }
     }
 }
 
@@ -77,11 +83,15 @@ impl Future for Timer {
             };
             let cell = Arc::new(WaitCell::default());
             let command = Command::StartTimer { due };
-            let id = self.recorder.record_at(command, Some(Arc::clone(&cell)), self.location);
+            let id = self
+                .recorder
+                .record_at(command, Some(Arc::clone(&cell)), self.location);
             self.wait = Some((id.position, cell));
         }
-        let ended =
-            self.wait.as_ref().is_some_and(|(_, cell)| cell.poll(context.waker()).is_some());
+        let ended = self
+            .wait
+            .as_ref()
+            .is_some_and(|(_, cell)| cell.poll(context.waker()).is_some());
         if !ended {
             return Poll::Pending;
         }
