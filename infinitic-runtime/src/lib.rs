@@ -9,7 +9,7 @@ pub mod contract;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod failure;
-mod panics;
+pub mod panics;
 pub mod service;
 pub mod worker;
 pub mod workflow;

@@ -1,13 +1,14 @@
 //! Services: what hosts their tasks, and what runs one attempt after the other.
 //!
 //! [`Service`] is implemented by the macros for a value with its contract; [`HostedServices`] keeps
-//! such values by their names on the wire. [`policy`] decides on retries. What workflow code touches
-//! (stubs and calls) is elsewhere.
+//! such values by their names on the wire; [`Executor`] runs attempts of their tasks, as [`policy`] says;
+//! [`task`] is what their code can ask. What workflow code touches (stubs and calls) is elsewhere.
 
-mod executor;
+pub mod executor;
 mod function;
 mod hosted;
 pub mod policy;
+pub mod task;
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use infinitic_core::Payload;
 use crate::contract::{ServiceContract, TaskFuture, Undecodable};
 
 pub use crate::workflow::{ServiceProxy, ServiceStub};
-pub use executor::{Executor, ExecutorSettings};
+pub use executor::{Concurrency, Executor, OutcomeSink, StepWork, WaitingTasks};
 pub use function::ServiceFunction;
 pub use hosted::{HostError, HostedServices};
 pub use policy::{ExponentialRetry, RetryPolicy, RetrySetting, TaskPolicy};

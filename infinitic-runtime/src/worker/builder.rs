@@ -12,9 +12,7 @@ use crate::backend::memory::MemoryStore;
 use crate::backend::{KeyValue, StoreCounters, StoreError};
 use crate::client::{Client, LocalLink, Replies};
 use crate::clock::{Clock, SystemClock, random_bits};
-use crate::service::{
-    Executor, ExecutorSettings, HostError, HostedServices, Service, ServiceProxy,
-};
+use crate::service::{Concurrency, Executor, HostError, HostedServices, Service, ServiceProxy};
 use crate::workflow::HostWorkflow;
 
 /// How long a draining worker waits for running attempts, unless told otherwise.
@@ -77,7 +75,8 @@ pub struct Worker {
     unclean_exits: u32,
     hosted: Hosted,
     services: Option<HostedServices>,
-    executor: ExecutorSettings,
+    name: String,
+    concurrency: Concurrency,
     settings: ShardSettings,
     shards: usize,
     turn_limit: Duration,
@@ -111,6 +110,10 @@ impl Worker {
     /// be written, a newer version wrote it, or it is damaged.
     #[cfg(feature = "embedded")]
     pub fn embedded(path: impl AsRef<std::path::Path>) -> Result<Self, WorkerError> {
+        if let Some(parent) = path.as_ref().parent() {
+            // What cannot be made is told, with its reason, by the opening that follows.
+            std::fs::create_dir_all(parent).ok();
+        }
         let store = crate::embedded::EmbeddedStore::open(path)?;
         let unclean_exits = store.unclean_exits();
         let mut worker = Self::over(Arc::new(store));
@@ -133,7 +136,8 @@ impl Worker {
             unclean_exits: 0,
             hosted: Hosted::default(),
             services: Some(HostedServices::new()),
-            executor: ExecutorSettings::default(),
+            name: format!("worker-{}", std::process::id()),
+            concurrency: Concurrency::default(),
             settings: ShardSettings {
                 epoch: random_bits(),
                 ..ShardSettings::default()
@@ -182,18 +186,26 @@ impl Worker {
         self
     }
 
+    /// The worker's name, as failures and task contexts tell it; `worker-` and the process id unless
+    /// told otherwise.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// Attempts that run at the same time, for each service; 64 unless told otherwise.
     #[must_use]
     pub fn concurrency(mut self, attempts: usize) -> Self {
-        self.executor.concurrency = attempts.max(1);
+        self.concurrency.default = attempts.max(1);
         self
     }
 
     /// The same for one service, by its name.
     #[must_use]
     pub fn concurrency_of(mut self, service: &str, attempts: usize) -> Self {
-        self.executor
-            .overrides
+        self.concurrency
+            .services
             .insert(service.to_owned(), attempts.max(1));
         self
     }
@@ -291,7 +303,12 @@ impl Worker {
         let engine = self.start()?;
         stop.await;
         tracing::info!("stopping: running attempts have {:?}", self.grace);
-        engine.executor.drain(self.grace).await;
+        let dropped = engine.executor.drain(self.grace).await;
+        if dropped > 0 {
+            tracing::warn!(
+                "{dropped} attempts did not end in time; they are given out again at the next start"
+            );
+        }
         let node = Arc::clone(&engine.node);
         tokio::task::spawn_blocking(move || node.stop())
             .await
@@ -316,12 +333,8 @@ impl Worker {
             let mailboxes = mailboxes.clone();
             Arc::new(move |to, message| post(&mailboxes, to, message))
         };
-        let executor = Executor::new(
-            runtime.handle().clone(),
-            services,
-            std::mem::take(&mut self.executor),
-            outcome,
-        );
+        let handle = runtime.handle().clone();
+        let executor = Executor::new(handle, services, &self.name, &self.concurrency, outcome);
         let cautious = self.unclean_exits >= CAUTIOUS_FROM;
         if cautious {
             tracing::warn!(
@@ -332,7 +345,7 @@ impl Worker {
         let parts = NodeParts {
             store: Arc::clone(&self.store),
             hosted: self.hosted.clone(),
-            executor: Arc::clone(&executor),
+            executor: executor.clone(),
             replies,
             mailboxes,
             clock: Arc::clone(&self.clock),
@@ -357,7 +370,7 @@ impl Worker {
 /// What runs while a worker runs. Dropping it stops it.
 struct Engine {
     node: Arc<Node>,
-    executor: Arc<Executor>,
+    executor: Executor,
     runtime: Option<tokio::runtime::Runtime>,
 }
 

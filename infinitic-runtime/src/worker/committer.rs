@@ -200,7 +200,7 @@ fn write_until_durable(store: &dyn KeyValue, number: u64, ops: &[RowOp]) {
 
 /// Sends what is durable to where it belongs.
 pub(crate) struct Releaser {
-    pub(crate) executor: Arc<crate::service::Executor>,
+    pub(crate) executor: crate::service::Executor,
     pub(crate) replies: Arc<crate::client::Replies>,
     pub(crate) to_shard: Arc<dyn Fn(InstanceId, Message) + Send + Sync>,
 }
@@ -216,8 +216,10 @@ impl Release for Releaser {
         let mut tasks = Vec::new();
         for item in outgoing {
             match item {
-                Outgoing::Task(attempt) => tasks.push(*attempt),
-                Outgoing::Step(attempt, job) => self.executor.run_step(*attempt, job),
+                Outgoing::Task(attempt) => tasks.push(attempt),
+                Outgoing::Step(attempt, job) => {
+                    self.executor.run_step(attempt, job.run, job.policy);
+                }
                 Outgoing::CancelAttempt(id) => {
                     // Dispatches before it must be known before it.
                     self.executor.dispatch(std::mem::take(&mut tasks));

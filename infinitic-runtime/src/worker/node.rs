@@ -33,7 +33,7 @@ const STACK_BYTES: usize = 8 << 20;
 pub(crate) struct NodeParts {
     pub(crate) store: Arc<dyn KeyValue>,
     pub(crate) hosted: Hosted,
-    pub(crate) executor: Arc<Executor>,
+    pub(crate) executor: Executor,
     pub(crate) replies: Arc<Replies>,
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -166,7 +166,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 fn releaser(parts: &NodeParts) -> Releaser {
     let mailboxes = parts.mailboxes.clone();
     Releaser {
-        executor: Arc::clone(&parts.executor),
+        executor: parts.executor.clone(),
         replies: Arc::clone(&parts.replies),
         to_shard: Arc::new(move |to, message| post(&mailboxes, to, message)),
     }

@@ -124,7 +124,8 @@ impl LiveRun {
                 "no worker here hosts the method `{method}` of this workflow; deploy code that has it"
             ))),
             Err(panic) => Err(stopped(format!(
-                "making the workflow's value panicked: {panic}"
+                "making the workflow's value panicked: {}",
+                panic.into_record().message
             ))),
         }
     }
@@ -165,8 +166,9 @@ impl LiveRun {
             Err(panic) => {
                 self.drop_future();
                 stopped(format!(
-                    "the workflow's code panicked {panic}; mend it, and the instance goes on by \
-                     itself after the deployment, or with retry_turn"
+                    "the workflow's code panicked: {}; mend it, and the instance goes on by itself \
+                     after the deployment, or with retry_turn",
+                    panic.into_record().message
                 ))
             }
             Ok(Poll::Ready(result)) => {
