@@ -123,10 +123,15 @@ impl Drop for Waiting {
     }
 }
 
-impl Link for Arc<LocalLink> {
-    fn ask(&self, to: InstanceId, ask: Ask) -> Answering {
-        let link = Self::clone(self);
-        let mut waiting = link.send(to, ask.clone(), true);
+impl LocalLink {
+    /// Asks for an id that may have been used before.
+    pub(crate) fn ask_known(self: &Arc<Self>, to: InstanceId, ask: Ask) -> Answering {
+        self.ask_first(to, ask, false)
+    }
+
+    fn ask_first(self: &Arc<Self>, to: InstanceId, ask: Ask, fresh: bool) -> Answering {
+        let link = Arc::clone(self);
+        let mut waiting = link.send(to, ask.clone(), fresh);
         Box::pin(async move {
             loop {
                 match (&mut waiting.receiver).await {
@@ -136,6 +141,12 @@ impl Link for Arc<LocalLink> {
                 }
             }
         })
+    }
+}
+
+impl Link for Arc<LocalLink> {
+    fn ask(&self, to: InstanceId, ask: Ask) -> Answering {
+        self.ask_first(to, ask, true)
     }
 
     fn draw_id(&self) -> InstanceId {

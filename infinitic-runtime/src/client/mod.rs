@@ -3,6 +3,8 @@
 mod error;
 mod handle;
 mod link;
+pub(crate) mod protocol;
+mod remote;
 mod replies;
 
 pub use error::ClientError;

@@ -4,6 +4,9 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use super::endpoint::{Listen, serve};
 use super::mailbox::Mailbox;
 use super::node::{Node, NodeParts, post};
 use super::shard::{Replay, ShardSettings};
@@ -56,6 +59,14 @@ pub enum WorkerError {
         /// What it said.
         reason: String,
     },
+    /// The local endpoint cannot be opened.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Something was hosted after the worker had begun to work.
     #[error("`{0}` must be called before `client()` and `run()`")]
     TooLate(&'static str),
@@ -82,6 +93,7 @@ pub struct Worker {
     turn_limit: Duration,
     grace: Duration,
     clock: Arc<dyn Clock>,
+    listen: Option<Listen>,
     error: Option<WorkerError>,
     parts: OnceLock<Ways>,
 }
@@ -146,6 +158,7 @@ impl Worker {
             turn_limit: TURN_LIMIT,
             grace: GRACE,
             clock: Arc::new(SystemClock),
+            listen: None,
             error: None,
             parts: OnceLock::new(),
         }
@@ -254,6 +267,31 @@ impl Worker {
         self
     }
 
+    /// Opens a local endpoint for clients in other processes (`Client::connect`). Loopback addresses
+    /// only: who reaches it may start and cancel everything.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = Some(Listen {
+            address: address.into(),
+            token: None,
+        });
+        self
+    }
+
+    /// The same at any address, for clients that know the token. The connection is not encrypted.
+    #[must_use]
+    pub fn listen_with_token(
+        mut self,
+        address: impl Into<String>,
+        token: impl Into<String>,
+    ) -> Self {
+        self.listen = Some(Listen {
+            address: address.into(),
+            token: Some(token.into()),
+        });
+        self
+    }
+
     /// What the store has cost so far.
     #[must_use]
     pub fn store_counters(&self) -> StoreCounters {
@@ -270,15 +308,18 @@ impl Worker {
     /// A client in this process. Its requests are handled once the worker runs.
     #[must_use]
     pub fn client(&self) -> Client {
+        Client {
+            link: Arc::new(self.link()),
+        }
+    }
+
+    fn link(&self) -> Arc<LocalLink> {
         let Ways { mailboxes, replies } = self.ways().clone();
-        let link = Arc::new(LocalLink {
+        Arc::new(LocalLink {
             mailboxes,
             replies,
             clock: Arc::clone(&self.clock),
-        });
-        Client {
-            link: Arc::new(link),
-        }
+        })
     }
 
     /// Runs until SIGTERM or ctrl-c, then drains: running attempts get the grace period, all that was
@@ -300,8 +341,24 @@ impl Worker {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
+        let listener = match &self.listen {
+            Some(listen) => Some(listen.bind().await?),
+            None => None,
+        };
         let engine = self.start()?;
+        let (stopping, stops) = watch::channel(false);
+        if let Some(listener) = listener {
+            let token = self.listen.as_ref().and_then(|listen| listen.token.clone());
+            tokio::spawn(serve(
+                listener,
+                self.link(),
+                token,
+                self.name.clone(),
+                stops,
+            ));
+        }
         stop.await;
+        stopping.send(true).ok();
         tracing::info!("stopping: running attempts have {:?}", self.grace);
         let dropped = engine.executor.drain(self.grace).await;
         if dropped > 0 {

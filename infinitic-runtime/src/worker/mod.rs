@@ -6,6 +6,7 @@
 mod builder;
 mod checkpoint;
 mod committer;
+mod endpoint;
 mod layout;
 mod load;
 mod mailbox;
