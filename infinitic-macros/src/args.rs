@@ -94,8 +94,12 @@ impl Entry {
             return Some(number);
         }
         let what = format!("`{}` wants a whole number", self.name());
-        let accepted = format!("0 to {}", u32::MAX);
-        faults.at(self.wrong(), what, accepted, example);
+        faults.at(
+            self.wrong(),
+            what,
+            "digits without sign and quotes",
+            example,
+        );
         None
     }
 

@@ -1,6 +1,6 @@
 //! Where generated code finds the runtime, and the names that it keeps for itself.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Ident, Path};
 
@@ -18,6 +18,13 @@ impl Root {
     }
 }
 
+impl Root {
+    /// The same path, shown by the compiler as if it were written at `span`.
+    pub(crate) fn at(&self, span: Span) -> Self {
+        Self(moved(self.0.clone(), span))
+    }
+}
+
 impl Default for Root {
     fn default() -> Self {
         Self::new(None)
@@ -28,6 +35,18 @@ impl ToTokens for Root {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.0.to_tokens(tokens);
     }
+}
+
+/// Tokens as if all of them were written at `span`; an absolute path means the same anywhere.
+pub(crate) fn moved(tokens: TokenStream, span: Span) -> TokenStream {
+    let moved = tokens.into_iter().map(|mut token| {
+        if let TokenTree::Group(group) = &token {
+            token = Group::new(group.delimiter(), moved(group.stream(), span)).into();
+        }
+        token.set_span(span);
+        token
+    });
+    moved.collect()
 }
 
 /// A numbered local of generated code; user code can neither see nor shadow it.

@@ -131,14 +131,13 @@ pub(crate) fn structure(structure: Structure, faults: &mut Faults) -> Validated<
 }
 
 /// Checks an error type: two variants cannot be made from the same error.
-pub(crate) fn task_error(error: TaskError, faults: &mut Faults) -> Validated<TaskError> {
-    let mut seen: Vec<&Type> = Vec::new();
-    for from in error
-        .variants
-        .iter()
-        .filter_map(|variant| variant.from.as_ref())
-    {
-        if seen.contains(&&from.ty) {
+pub(crate) fn task_error(mut error: TaskError, faults: &mut Faults) -> Validated<TaskError> {
+    let mut seen: Vec<Type> = Vec::new();
+    for variant in &mut error.variants {
+        let Some(from) = variant.from.take() else {
+            continue;
+        };
+        if variant.cfgs.is_empty() && seen.contains(&from.ty) {
             let what = format!("`{}` is the source of two variants", short(&from.ty));
             faults.at(
                 &from.ty,
@@ -146,8 +145,10 @@ pub(crate) fn task_error(error: TaskError, faults: &mut Faults) -> Validated<Tas
                 "each `#[from]` type once",
                 "`#[source]` on one of the two",
             );
+            continue;
         }
-        seen.push(&from.ty);
+        seen.push(from.ty.clone());
+        variant.from = Some(from);
     }
     Validated(error)
 }

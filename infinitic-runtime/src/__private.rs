@@ -8,8 +8,8 @@ pub use crate::contract::{
 };
 pub use crate::error_codec;
 pub use crate::failure::{
-    ErrorCodec, Failure, FromFailure, Never, NotResult, ResultParts, RetryHint, ReturnProbe,
-    TaskError, assert_argument, assert_plain_return, assert_value, own_error,
+    Argument, ErrorCodec, Failure, FromFailure, Never, NotResult, ResultParts, RetryHint,
+    ReturnProbe, TaskError, assert_argument, assert_plain_return, assert_value, own_error,
 };
 pub use crate::service::{
     ExponentialRetry, RetryPolicy, RetrySetting, Service, ServiceFunction, TaskHandler, TaskPolicy,

@@ -1,9 +1,10 @@
 //! Implementations: the tables by which a worker finds the user's code.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 
-use super::{Names, finish, hosted_where, marker, names, option_u64};
+use super::{Names, assert, finish, hosted_where, marker, names, option_u64, returned};
 use crate::hygiene::{Root, local};
 use crate::model::{ContractPath, Exponential, Implementation, Kind, Method, Policy, Retry};
 use crate::validate::Validated;
@@ -107,15 +108,26 @@ fn run(method: &Method, implementation: &Validated<Implementation>) -> TokenStre
         .zip(&locals)
         .map(|(argument, local)| {
             let (ty, name) = (&argument.ty, &argument.name);
-            quote!(let #local: #ty = __args.next(#name)?;)
+            let check = assert::argument(argument, root);
+            let decode = quote_spanned!(ty.span()=> let #local: #ty = __args.next(#name)?;);
+            quote!(#check #decode)
         });
-    let value = quote!(#function(&#receiver, #(#locals),*).await);
-    let finish = finish(&value, &method.output, root);
+    let returned = returned(&method.output);
+    let check = assert::value(&method.output, root);
+    let finish = finish(&method.output, root);
+    // At the method's name: a body that cannot move between threads is reported there.
+    let run = quote_spanned! {ident.span()=>
+        ::std::boxed::Box::pin(async move {
+            let #returned = #function(&#receiver, #(#locals),*).await;
+            #check
+            #finish
+        })
+    };
     quote! {
         |#receiver, __args| {
             #reader
             #(#decoded)*
-            ::core::result::Result::Ok(::std::boxed::Box::pin(async move { #finish }))
+            ::core::result::Result::Ok(#run)
         }
     }
 }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{Attribute, ItemFn};
 
-use super::{dispatch, finish, names};
+use super::{assert, dispatch, finish, names, returned};
 use crate::model::{Contract, Kind, Method};
 use crate::validate::{FunctionParts, Validated};
 
@@ -42,16 +42,17 @@ fn outer(method: &Method, contract: &Validated<Contract>, item: &ItemFn) -> Toke
     let arguments = method.arguments.iter().map(|argument| &argument.ident);
     let output = &method.output.ty;
     // At the function's name: a body that cannot move between threads is reported there.
-    let future = quote_spanned! {ident.span()=>
-        impl ::core::future::Future<Output = #output> + ::core::marker::Send
-    };
-    quote! {
-        #(#outer_attrs)*
-        #vis fn #ident(#(#parameters),*) -> #root::Tagged<#ident, #future> {
+    let root = root.at(ident.span());
+    let function = quote_spanned! {ident.span()=>
+        fn #ident(#(#parameters),*) -> #root::Tagged<
+            #ident,
+            impl ::core::future::Future<Output = #output> + ::core::marker::Send
+        > {
             #inner
             #root::Tagged::new(#ident(#(#arguments),*))
         }
-    }
+    };
+    quote!(#(#outer_attrs)* #vis #function)
 }
 
 /// The impl by which a worker runs the function.
@@ -59,7 +60,9 @@ fn hosted(method: &Method, contract: &Validated<Contract>, version: u32) -> Toke
     let (root, proxy, kind) = (&contract.root, &contract.proxy, contract.place.kind);
     let trait_ = names(kind, root).function;
     let output = &method.output.ty;
-    let finish = finish(&quote!(output), &method.output, root);
+    let local = returned(&method.output);
+    let check = assert::value(&method.output, root);
+    let finish = finish(&method.output, root);
     let particular = match kind {
         Kind::Service => {
             let policy = dispatch::policy(&method.policy, root);
@@ -76,7 +79,8 @@ fn hosted(method: &Method, contract: &Validated<Contract>, version: u32) -> Toke
         impl #trait_ for #proxy {
             type Output = #output;
             #particular
-            fn finish(output: Self::Output) -> #root::TaskResult {
+            fn finish(#local: Self::Output) -> #root::TaskResult {
+                #check
                 #finish
             }
         }

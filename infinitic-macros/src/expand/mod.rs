@@ -15,7 +15,6 @@ pub(crate) mod trait_;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{Generics, Ident, WhereClause, parse_quote};
 
 use crate::hygiene::Root;
@@ -107,18 +106,27 @@ pub(crate) fn codec(output: &Output, root: &Root) -> TokenStream {
         Parts::Known(..) | Parts::Aliased => {
             let error = output.error(root);
             // At the user's type, so that an error type that is no error is reported there.
-            quote_spanned!(output.ty.span()=> #root::error_codec!(#error))
+            let span = assert::error_span(output);
+            let root = root.at(span);
+            quote_spanned!(span=> #root::error_codec!(#error))
         }
     }
 }
 
-/// The expression that turns what a method returned into what is recorded.
-pub(crate) fn finish(value: &TokenStream, output: &Output, root: &Root) -> TokenStream {
+/// The local that holds what a method returned, spanned at the type of its value.
+pub(crate) fn returned(output: &Output) -> Ident {
+    Ident::new("__returned", assert::value_span(output))
+}
+
+/// The expression that turns what [`returned`] holds into what is recorded.
+pub(crate) fn finish(output: &Output, root: &Root) -> TokenStream {
+    let (span, local) = (assert::value_span(output), returned(output));
+    let finish = root.at(span);
     match output.parts {
-        Parts::Plain => quote!(#root::finish_value(#value)),
+        Parts::Plain => quote_spanned!(span=> #finish::finish_value(#local)),
         Parts::Known(..) | Parts::Aliased => {
             let codec = codec(output, root);
-            quote!(#root::finish_result(#value, #codec))
+            quote_spanned!(span=> #finish::finish_result(#local, #codec))
         }
     }
 }

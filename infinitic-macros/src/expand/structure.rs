@@ -27,7 +27,7 @@ pub(crate) fn expand(structure: &Validated<Structure>) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #root::WorkflowStruct for #ident #type_generics #clause {
             const VERSION: u32 = #version;
-            fn __bind(&self, binder: &mut #root::Binder) {
+            fn __bind(&self, binder: &mut #root::Binder<'_>) {
                 #unused
                 #(#binds)*
             }

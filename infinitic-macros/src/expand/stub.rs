@@ -1,9 +1,11 @@
 //! Stubs and clients: the types through which a contract is called.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 
-use super::{Names, codec, descriptor, marker, names};
+use super::{Names, assert, codec, descriptor, marker, names};
+use crate::hygiene::{Root, local};
 use crate::model::{Contract, Form, Kind, Method};
 use crate::validate::Validated;
 
@@ -131,16 +133,16 @@ fn call(method: &Method, contract: &Validated<Contract>, names: &Names) -> Token
         let (ident, ty) = (&argument.ident, &argument.ty);
         quote!(#ident: #ty)
     });
-    let arguments: Vec<_> = method
+    let checks = method
         .arguments
         .iter()
-        .map(|argument| &argument.ident)
-        .collect();
+        .map(|argument| assert::argument(argument, root));
+    let encoded = encoded(method, root);
     // The method's own span: an editor that is asked for the call's definition finds the contract.
     let body = quote_spanned! {ident.span()=>
         self.#field.#call_method(
             #find(<Self as #proxy_trait>::CONTRACT, #rust_name),
-            #root::encode_args(&(#(&#arguments,)*)),
+            #encoded,
             #codec,
         )
     };
@@ -150,7 +152,35 @@ fn call(method: &Method, contract: &Validated<Contract>, names: &Names) -> Token
         #(#docs)*
         #[track_caller]
         pub fn #ident(&self, #(#parameters),*) -> #call<#value, #error> {
+            #(#checks)*
             #body
+        }
+    }
+}
+
+/// The encoded arguments. A bound on a tuple would be reported for the tuple as a whole, so the
+/// arguments pass through a function with a bound for each of them.
+fn encoded(method: &Method, root: &Root) -> TokenStream {
+    let count = method.arguments.len();
+    if count == 0 {
+        return quote!(#root::encode_args(&()));
+    }
+    let locals: Vec<_> = (0..count).map(|index| local("a", index)).collect();
+    let types: Vec<_> = (0..count).map(|index| format_ident!("A{index}")).collect();
+    let arguments = method.arguments.iter().map(|argument| {
+        let span = argument.ty.span();
+        let mut ident = argument.ident.clone();
+        ident.set_span(span);
+        quote_spanned!(span=> &#ident)
+    });
+    quote! {
+        {
+            fn encode<#(#types: #root::Argument),*>(
+                #(#locals: &#types),*
+            ) -> ::core::result::Result<#root::Payload, #root::Undecodable> {
+                #root::encode_args(&(#(#locals,)*))
+            }
+            encode(#(#arguments),*)
         }
     }
 }

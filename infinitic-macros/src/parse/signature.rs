@@ -155,10 +155,23 @@ fn arguments(sig: &Signature, place: Place, faults: &mut Faults) -> Vec<Argument
             found.push(argument);
         }
     }
-    if found.len() > ARGUMENTS_MAX {
-        let what = format!("{} arguments are too many", found.len());
-        let accepted = format!("up to {ARGUMENTS_MAX}");
-        faults.at(&sig.inputs, what, accepted, "a struct that holds them");
+    let most = match place.form {
+        Form::Function => FUNCTION_ARGUMENTS_MAX,
+        _ => ARGUMENTS_MAX,
+    };
+    for surplus in sig
+        .inputs
+        .iter()
+        .filter(|input| matches!(input, FnArg::Typed(_)))
+        .skip(most)
+    {
+        let what = format!("this is one argument too many for a {}", place.kind.unit());
+        faults.at(
+            surplus,
+            what,
+            format!("up to {most}"),
+            "a struct that holds some of them",
+        );
     }
     found
 }
@@ -166,6 +179,9 @@ fn arguments(sig: &Signature, place: Place, faults: &mut Faults) -> Vec<Argument
 /// Serde implements its traits for tuples of a few sizes only; beyond a dozen a struct reads better
 /// anyway.
 const ARGUMENTS_MAX: usize = 12;
+
+/// Functions are hosted by implementations for each number of arguments, which end here.
+const FUNCTION_ARGUMENTS_MAX: usize = 8;
 
 fn argument(typed: &PatType, index: usize, place: Place, faults: &mut Faults) -> Option<Argument> {
     let ty = (*typed.ty).clone();

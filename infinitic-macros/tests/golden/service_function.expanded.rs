@@ -25,9 +25,10 @@ impl ::infinitic::__private::ServiceFunction for charge {
             grace_ms: ::core::option::Option::None,
         }
     }
-    fn finish(output: Self::Output) -> ::infinitic::__private::TaskResult {
+    fn finish(__returned: Self::Output) -> ::infinitic::__private::TaskResult {
+        ::infinitic::__private::assert_value::<Receipt>();
         ::infinitic::__private::finish_result(
-            output,
+            __returned,
             ::infinitic::__private::error_codec!(PaymentError),
         )
     }
@@ -68,13 +69,29 @@ impl charge {
         card: Card,
         amount: Cents,
     ) -> ::infinitic::__private::Call<Receipt, PaymentError> {
+        ::infinitic::__private::assert_argument::<Card>();
+        ::infinitic::__private::assert_argument::<Cents>();
         self.__stub
             .call(
                 ::infinitic::__private::task_contract(
                     <Self as ::infinitic::__private::ServiceProxy>::CONTRACT,
                     "charge",
                 ),
-                ::infinitic::__private::encode_args(&(&card, &amount)),
+                {
+                    fn encode<
+                        A0: ::infinitic::__private::Argument,
+                        A1: ::infinitic::__private::Argument,
+                    >(
+                        __a0: &A0,
+                        __a1: &A1,
+                    ) -> ::core::result::Result<
+                        ::infinitic::__private::Payload,
+                        ::infinitic::__private::Undecodable,
+                    > {
+                        ::infinitic::__private::encode_args(&(__a0, __a1))
+                    }
+                    encode(&card, &amount)
+                },
                 ::infinitic::__private::error_codec!(PaymentError),
             )
     }
@@ -83,8 +100,6 @@ const _: () = {
     #[allow(dead_code)]
     fn __travels() {
         {
-            ::infinitic::__private::assert_argument::<Card>();
-            ::infinitic::__private::assert_argument::<Cents>();
             ::infinitic::__private::assert_value::<Receipt>();
         }
     }

@@ -63,12 +63,21 @@ where
                         __args,
                         2usize,
                     )?;
+                    ::infinitic::__private::assert_argument::<Card>();
                     let __a0: Card = __args.next("card")?;
+                    ::infinitic::__private::assert_argument::<Cents>();
                     let __a1: Cents = __args.next("amount")?;
                     ::core::result::Result::Ok(
                         ::std::boxed::Box::pin(async move {
+                            let __returned = <Self as Payments>::charge(
+                                    &__service,
+                                    __a0,
+                                    __a1,
+                                )
+                                .await;
+                            ::infinitic::__private::assert_value::<Receipt>();
                             ::infinitic::__private::finish_result(
-                                <Self as Payments>::charge(&__service, __a0, __a1).await,
+                                __returned,
                                 ::infinitic::__private::error_codec!(PaymentError),
                             )
                         }),
@@ -93,11 +102,17 @@ where
                         __args,
                         1usize,
                     )?;
+                    ::infinitic::__private::assert_argument::<Receipt>();
                     let __a0: Receipt = __args.next("_")?;
                     ::core::result::Result::Ok(
                         ::std::boxed::Box::pin(async move {
+                            let __returned = <Self as Payments>::refund(&__service, __a0)
+                                .await;
+                            ::infinitic::__private::assert_value::<
+                                <Result<()> as ::infinitic::__private::ResultParts>::Value,
+                            >();
                             ::infinitic::__private::finish_result(
-                                <Self as Payments>::refund(&__service, __a0).await,
+                                __returned,
                                 ::infinitic::__private::error_codec!(
                                     < Result < () > as ::infinitic::__private::ResultParts >
                                     ::Error
@@ -120,9 +135,9 @@ where
                     let _ = ::infinitic::__private::ArgReader::new(__args, 0)?;
                     ::core::result::Result::Ok(
                         ::std::boxed::Box::pin(async move {
-                            ::infinitic::__private::finish_value(
-                                <Self as Payments>::ping(&__service).await,
-                            )
+                            let __returned = <Self as Payments>::ping(&__service).await;
+                            ::infinitic::__private::assert_value::<u32>();
+                            ::infinitic::__private::finish_value(__returned)
                         }),
                     )
                 },

@@ -55,13 +55,24 @@ impl EmailsStub {
     ///Calls `send`.
     #[track_caller]
     pub fn send(&self, mail: Mail) -> ::infinitic::__private::Call<(), SendError> {
+        ::infinitic::__private::assert_argument::<Mail>();
         self.__stub
             .call(
                 ::infinitic::__private::task_contract(
                     <Self as ::infinitic::__private::ServiceProxy>::CONTRACT,
                     "send",
                 ),
-                ::infinitic::__private::encode_args(&(&mail,)),
+                {
+                    fn encode<A0: ::infinitic::__private::Argument>(
+                        __a0: &A0,
+                    ) -> ::core::result::Result<
+                        ::infinitic::__private::Payload,
+                        ::infinitic::__private::Undecodable,
+                    > {
+                        ::infinitic::__private::encode_args(&(__a0,))
+                    }
+                    encode(&mail)
+                },
                 ::infinitic::__private::error_codec!(SendError),
             )
     }
@@ -70,7 +81,6 @@ const _: () = {
     #[allow(dead_code)]
     fn __travels() {
         {
-            ::infinitic::__private::assert_argument::<Mail>();
             ::infinitic::__private::assert_value::<()>();
         }
     }
@@ -112,11 +122,14 @@ impl ::infinitic::__private::Service<
                         __args,
                         1usize,
                     )?;
+                    ::infinitic::__private::assert_argument::<Mail>();
                     let __a0: Mail = __args.next("mail")?;
                     ::core::result::Result::Ok(
                         ::std::boxed::Box::pin(async move {
+                            let __returned = Self::send(&__service, __a0).await;
+                            ::infinitic::__private::assert_value::<()>();
                             ::infinitic::__private::finish_result(
-                                Self::send(&__service, __a0).await,
+                                __returned,
                                 ::infinitic::__private::error_codec!(SendError),
                             )
                         }),

@@ -88,13 +88,29 @@ impl PaymentsStub {
         card: Card,
         amount: Cents,
     ) -> ::infinitic::__private::Call<Receipt, PaymentError> {
+        ::infinitic::__private::assert_argument::<Card>();
+        ::infinitic::__private::assert_argument::<Cents>();
         self.__stub
             .call(
                 ::infinitic::__private::task_contract(
                     <Self as ::infinitic::__private::ServiceProxy>::CONTRACT,
                     "charge",
                 ),
-                ::infinitic::__private::encode_args(&(&card, &amount)),
+                {
+                    fn encode<
+                        A0: ::infinitic::__private::Argument,
+                        A1: ::infinitic::__private::Argument,
+                    >(
+                        __a0: &A0,
+                        __a1: &A1,
+                    ) -> ::core::result::Result<
+                        ::infinitic::__private::Payload,
+                        ::infinitic::__private::Undecodable,
+                    > {
+                        ::infinitic::__private::encode_args(&(__a0, __a1))
+                    }
+                    encode(&card, &amount)
+                },
                 ::infinitic::__private::error_codec!(PaymentError),
             )
     }
@@ -107,13 +123,24 @@ impl PaymentsStub {
         <Result<()> as ::infinitic::__private::ResultParts>::Value,
         <Result<()> as ::infinitic::__private::ResultParts>::Error,
     > {
+        ::infinitic::__private::assert_argument::<Receipt>();
         self.__stub
             .call(
                 ::infinitic::__private::task_contract(
                     <Self as ::infinitic::__private::ServiceProxy>::CONTRACT,
                     "refund",
                 ),
-                ::infinitic::__private::encode_args(&(&receipt,)),
+                {
+                    fn encode<A0: ::infinitic::__private::Argument>(
+                        __a0: &A0,
+                    ) -> ::core::result::Result<
+                        ::infinitic::__private::Payload,
+                        ::infinitic::__private::Undecodable,
+                    > {
+                        ::infinitic::__private::encode_args(&(__a0,))
+                    }
+                    encode(&receipt)
+                },
                 ::infinitic::__private::error_codec!(
                     < Result < () > as ::infinitic::__private::ResultParts > ::Error
                 ),
@@ -140,12 +167,9 @@ const _: () = {
     #[allow(dead_code)]
     fn __travels() {
         {
-            ::infinitic::__private::assert_argument::<Card>();
-            ::infinitic::__private::assert_argument::<Cents>();
             ::infinitic::__private::assert_value::<Receipt>();
         }
         {
-            ::infinitic::__private::assert_argument::<Receipt>();
             ::infinitic::__private::assert_value::<
                 <Result<()> as ::infinitic::__private::ResultParts>::Value,
             >();

@@ -13,9 +13,10 @@ fn hello(
 impl ::infinitic::__private::WorkflowFunction for hello {
     type Output = Result<String, Error>;
     const VERSION: u32 = 3u32;
-    fn finish(output: Self::Output) -> ::infinitic::__private::TaskResult {
+    fn finish(__returned: Self::Output) -> ::infinitic::__private::TaskResult {
+        ::infinitic::__private::assert_value::<String>();
         ::infinitic::__private::finish_result(
-            output,
+            __returned,
             ::infinitic::__private::error_codec!(Error),
         )
     }
@@ -55,13 +56,24 @@ impl hello {
     ///Calls `hello`.
     #[track_caller]
     pub fn hello(&self, name: String) -> ::infinitic::__private::Start<String, Error> {
+        ::infinitic::__private::assert_argument::<String>();
         self.__handle
             .start(
                 ::infinitic::__private::method_contract(
                     <Self as ::infinitic::__private::WorkflowProxy>::CONTRACT,
                     "hello",
                 ),
-                ::infinitic::__private::encode_args(&(&name,)),
+                {
+                    fn encode<A0: ::infinitic::__private::Argument>(
+                        __a0: &A0,
+                    ) -> ::core::result::Result<
+                        ::infinitic::__private::Payload,
+                        ::infinitic::__private::Undecodable,
+                    > {
+                        ::infinitic::__private::encode_args(&(__a0,))
+                    }
+                    encode(&name)
+                },
                 ::infinitic::__private::error_codec!(Error),
             )
     }
@@ -70,7 +82,6 @@ const _: () = {
     #[allow(dead_code)]
     fn __travels() {
         {
-            ::infinitic::__private::assert_argument::<String>();
             ::infinitic::__private::assert_value::<String>();
         }
     }

@@ -61,13 +61,24 @@ impl GreeterClient {
         &self,
         name: String,
     ) -> ::infinitic::__private::Start<String, ::infinitic::__private::Never> {
+        ::infinitic::__private::assert_argument::<String>();
         self.__handle
             .start(
                 ::infinitic::__private::method_contract(
                     <Self as ::infinitic::__private::WorkflowProxy>::CONTRACT,
                     "greet",
                 ),
-                ::infinitic::__private::encode_args(&(&name,)),
+                {
+                    fn encode<A0: ::infinitic::__private::Argument>(
+                        __a0: &A0,
+                    ) -> ::core::result::Result<
+                        ::infinitic::__private::Payload,
+                        ::infinitic::__private::Undecodable,
+                    > {
+                        ::infinitic::__private::encode_args(&(__a0,))
+                    }
+                    encode(&name)
+                },
                 ::infinitic::__private::ErrorCodec::never(),
             )
     }
@@ -76,7 +87,6 @@ const _: () = {
     #[allow(dead_code)]
     fn __travels() {
         {
-            ::infinitic::__private::assert_argument::<String>();
             ::infinitic::__private::assert_value::<String>();
         }
     }
@@ -123,12 +133,13 @@ impl ::infinitic::__private::Workflow<
                         __args,
                         1usize,
                     )?;
+                    ::infinitic::__private::assert_argument::<String>();
                     let __a0: String = __args.next("name")?;
                     ::core::result::Result::Ok(
                         ::std::boxed::Box::pin(async move {
-                            ::infinitic::__private::finish_value(
-                                Self::greet(&__workflow, __a0).await,
-                            )
+                            let __returned = Self::greet(&__workflow, __a0).await;
+                            ::infinitic::__private::assert_value::<String>();
+                            ::infinitic::__private::finish_value(__returned)
                         }),
                     )
                 },

@@ -12,7 +12,7 @@ where
     Self: ::core::marker::Send + ::core::marker::Sync + 'static,
 {
     const VERSION: u32 = 2u32;
-    fn __bind(&self, binder: &mut ::infinitic::__private::Binder) {
+    fn __bind(&self, binder: &mut ::infinitic::__private::Binder<'_>) {
         binder.bind("status", &self.status);
         binder.bind("number-of-calls", &self.calls);
         #[cfg(feature = "notes")] binder.bind("type", &self.r#type);
@@ -62,11 +62,15 @@ where
                         __args,
                         1usize,
                     )?;
+                    ::infinitic::__private::assert_argument::<Order>();
                     let __a0: Order = __args.next("order")?;
                     ::core::result::Result::Ok(
                         ::std::boxed::Box::pin(async move {
+                            let __returned = <Self as Orders>::start(&__workflow, __a0)
+                                .await;
+                            ::infinitic::__private::assert_value::<Receipt>();
                             ::infinitic::__private::finish_result(
-                                <Self as Orders>::start(&__workflow, __a0).await,
+                                __returned,
                                 ::infinitic::__private::error_codec!(OrderError),
                             )
                         }),
@@ -80,12 +84,14 @@ where
                         __args,
                         1usize,
                     )?;
+                    ::infinitic::__private::assert_argument::<Change>();
                     let __a0: Change = __args.next("change")?;
                     ::core::result::Result::Ok(
                         ::std::boxed::Box::pin(async move {
-                            ::infinitic::__private::finish_value(
-                                <Self as Orders>::change(&__workflow, __a0).await,
-                            )
+                            let __returned = <Self as Orders>::change(&__workflow, __a0)
+                                .await;
+                            ::infinitic::__private::assert_value::<()>();
+                            ::infinitic::__private::finish_value(__returned)
                         }),
                     )
                 },

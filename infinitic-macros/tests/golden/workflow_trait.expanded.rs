@@ -70,13 +70,24 @@ impl OrdersClient {
         &self,
         order: Order,
     ) -> ::infinitic::__private::Start<Receipt, OrderError> {
+        ::infinitic::__private::assert_argument::<Order>();
         self.__handle
             .start(
                 ::infinitic::__private::method_contract(
                     <Self as ::infinitic::__private::WorkflowProxy>::CONTRACT,
                     "start",
                 ),
-                ::infinitic::__private::encode_args(&(&order,)),
+                {
+                    fn encode<A0: ::infinitic::__private::Argument>(
+                        __a0: &A0,
+                    ) -> ::core::result::Result<
+                        ::infinitic::__private::Payload,
+                        ::infinitic::__private::Undecodable,
+                    > {
+                        ::infinitic::__private::encode_args(&(__a0,))
+                    }
+                    encode(&order)
+                },
                 ::infinitic::__private::error_codec!(OrderError),
             )
     }
@@ -86,13 +97,24 @@ impl OrdersClient {
         &self,
         change: Change,
     ) -> ::infinitic::__private::Start<(), ::infinitic::__private::Never> {
+        ::infinitic::__private::assert_argument::<Change>();
         self.__handle
             .start(
                 ::infinitic::__private::method_contract(
                     <Self as ::infinitic::__private::WorkflowProxy>::CONTRACT,
                     "change",
                 ),
-                ::infinitic::__private::encode_args(&(&change,)),
+                {
+                    fn encode<A0: ::infinitic::__private::Argument>(
+                        __a0: &A0,
+                    ) -> ::core::result::Result<
+                        ::infinitic::__private::Payload,
+                        ::infinitic::__private::Undecodable,
+                    > {
+                        ::infinitic::__private::encode_args(&(__a0,))
+                    }
+                    encode(&change)
+                },
                 ::infinitic::__private::ErrorCodec::never(),
             )
     }
@@ -101,11 +123,9 @@ const _: () = {
     #[allow(dead_code)]
     fn __travels() {
         {
-            ::infinitic::__private::assert_argument::<Order>();
             ::infinitic::__private::assert_value::<Receipt>();
         }
         {
-            ::infinitic::__private::assert_argument::<Change>();
             ::infinitic::__private::assert_value::<()>();
         }
     }
