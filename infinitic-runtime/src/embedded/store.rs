@@ -27,8 +27,8 @@ use crate::backend::{KeyValue, RowOp, StoreCounters, StoreError, Table, Visit};
 pub struct EmbeddedStore {
     dir: PathBuf,
     unclean_exits: u32,
-    // Locked before `state`, never after.
-    writer: Mutex<Writer>,
+    // Locked before `state`, never after. None once closed.
+    held: Mutex<Option<Held>>,
     state: RwLock<State>,
     last_batch: AtomicU64,
     damage: OnceLock<StoreError>,
@@ -45,11 +45,11 @@ enum State {
     Closed,
 }
 
+/// What the one who writes holds: fields are released in this order.
 #[derive(Debug)]
-struct Writer {
+struct Held {
     mark: MarkFile,
-    // None once closed.
-    lock: Option<DirLock>,
+    _lock: DirLock,
 }
 
 impl EmbeddedStore {
@@ -70,10 +70,7 @@ impl EmbeddedStore {
         Ok(Self {
             dir: dir.to_path_buf(),
             unclean_exits,
-            writer: Mutex::new(Writer {
-                mark,
-                lock: Some(lock),
-            }),
+            held: Mutex::new(Some(Held { mark, _lock: lock })),
             state: RwLock::new(State::Open(engine)),
             last_batch: AtomicU64::new(last_batch),
             damage: OnceLock::new(),
@@ -90,9 +87,9 @@ impl EmbeddedStore {
         self.unclean_exits
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
         // Nothing in it is ever half changed.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_engine<T>(
@@ -181,7 +178,7 @@ impl KeyValue for EmbeddedStore {
             .iter()
             .all(|op| (1..=usize::from(u16::MAX)).contains(&op.key.len()));
         assert!(keys_fit, "Invariant: keys have 1 to 65,535 bytes");
-        let mut writer = self.writer();
+        let mut held = self.held();
         let last = self.last_batch.load(Ordering::Acquire);
         if number == last && number > 0 {
             return Ok(());
@@ -200,8 +197,8 @@ impl KeyValue for EmbeddedStore {
             return Err(error);
         }
         self.last_batch.store(number, Ordering::Release);
-        let syncs = 1 + writer.mark.advance(number);
-        drop(writer);
+        let syncs = 1 + held.as_mut().map_or(0, |held| held.mark.advance(number));
+        drop(held);
         self.count(batch, syncs);
         Ok(())
     }
@@ -252,10 +249,9 @@ impl KeyValue for EmbeddedStore {
     }
 
     fn close(&self) {
-        let mut writer = self.writer();
-        if writer.lock.is_none() {
+        let Some(mut held) = self.held().take() else {
             return;
-        }
+        };
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let clean = match std::mem::replace(&mut *state, State::Closed) {
             State::Open(engine) => engine.close().is_ok(),
@@ -264,7 +260,7 @@ impl KeyValue for EmbeddedStore {
         drop(state);
         if clean {
             let batch = self.last_batch.load(Ordering::Acquire);
-            if let Err(error) = writer.mark.set(Mark {
+            if let Err(error) = held.mark.set(Mark {
                 batch,
                 unclean: 0,
                 closed: true,
@@ -272,6 +268,5 @@ impl KeyValue for EmbeddedStore {
                 tracing::warn!(%error, "the store counts this exit as an unclean one");
             }
         }
-        writer.lock = None;
     }
 }
