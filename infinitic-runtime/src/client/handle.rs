@@ -12,7 +12,7 @@ use infinitic_core::{
 use serde::de::DeserializeOwned;
 
 use super::error::ClientError;
-use super::link::{Ask, Link};
+use super::link::{Answering, Ask, Link};
 use crate::contract::{MethodContract, Undecodable, WorkflowContract, decode_value};
 use crate::failure::{ErrorCodec, Failure};
 
@@ -60,6 +60,12 @@ impl Client {
         Run::new(Arc::clone(&self.link), id, ErrorCodec::typed())
     }
 
+    /// A new instance id, for [`WorkflowProxy::with_id`]: to be written down before the start.
+    #[must_use]
+    pub fn draw_id(&self) -> InstanceId {
+        self.link.draw_id()
+    }
+
     /// Starts many instances in one round trip: their runs in order, all durable.
     ///
     /// # Errors
@@ -86,6 +92,7 @@ pub struct WorkflowHandle {
     link: Arc<dyn Link>,
     workflow: WorkflowName,
     id: Option<InstanceId>,
+    start_id: Option<InstanceId>,
     version: Option<u32>,
     tags: Vec<String>,
     meta: Vec<(String, String)>,
@@ -102,6 +109,7 @@ impl WorkflowHandle {
             link,
             workflow,
             id,
+            start_id: None,
             version: None,
             tags: Vec::new(),
             meta: Vec::new(),
@@ -139,6 +147,7 @@ impl WorkflowHandle {
         };
         Start {
             link: Arc::clone(&self.link),
+            id: self.start_id,
             start,
             codec,
             value: std::marker::PhantomData,
@@ -187,6 +196,24 @@ pub trait WorkflowProxy: Sized + Send + Sync {
     #[must_use]
     fn with_version(mut self, version: u32) -> Self {
         self.__handle().version = Some(version);
+        self
+    }
+
+    /// Starts the instance under an id that was drawn before, with [`Client::draw_id`]: a start that may
+    /// be repeated. Whoever writes the id down first, and then starts with it, may be killed at any
+    /// moment and do the same again: there is one instance, and its run attaches to it.
+    ///
+    /// One id is for one start: a later one, whatever its method and arguments, changes nothing and
+    /// attaches. A first start is refused when its id was drawn more than 24 hours ago.
+    ///
+    /// ```ignore
+    /// let id = client.draw_id();
+    /// notebook.write_and_sync(order.number, id)?;
+    /// let run = client.new_workflow::<OrdersClient>().with_id(id).start(order).dispatch().await?;
+    /// ```
+    #[must_use]
+    fn with_id(mut self, id: InstanceId) -> Self {
+        self.__handle().start_id = Some(id);
         self
     }
 
@@ -256,6 +283,7 @@ async fn inspect(link: &dyn Link, id: InstanceId) -> Result<InstanceState, Clien
 #[must_use = "an instance starts when this is awaited or dispatched"]
 pub struct Start<T, E> {
     link: Arc<dyn Link>,
+    id: Option<InstanceId>,
     start: Result<StartMessage, ClientError>,
     codec: ErrorCodec<E>,
     value: std::marker::PhantomData<fn() -> T>,
@@ -285,15 +313,25 @@ impl<T, E> Start<T, E> {
     }
 
     fn send(self) -> impl Future<Output = Result<Run<T, E>, ClientError>> + Send + use<T, E> {
-        let id = self.link.draw_id();
+        let Self {
+            link, id, codec, ..
+        } = self;
         let asked = self
             .start
-            .map(|start| self.link.ask(id, Ask::Start(Box::new(start))));
-        let run = Run::new(self.link, id, self.codec);
+            .map(|start| ask_start(&*link, id, Ask::Start(Box::new(start))));
         async move {
-            done(asked?.await?)?;
-            Ok(run)
+            let (id, answering) = asked?;
+            done(answering.await?)?;
+            Ok(Run::new(link, id, codec))
         }
+    }
+}
+
+/// Sends a start: with the id that the caller gave, or with one drawn for it.
+fn ask_start(link: &dyn Link, id: Option<InstanceId>, ask: Ask) -> (InstanceId, Answering) {
+    match id {
+        Some(id) => (id, link.ask(id, ask)),
+        None => link.ask_new(ask),
     }
 }
 
@@ -304,12 +342,12 @@ impl<T: DeserializeOwned + 'static, E: 'static> IntoFuture for Start<T, E> {
     fn into_future(self) -> Self::IntoFuture {
         let Self {
             link,
+            id,
             start,
             codec,
             value: _,
         } = self;
-        let id = link.draw_id();
-        let asked = start.map(|start| link.ask(id, Ask::StartAndWait(Box::new(start))));
+        let asked = start.map(|start| ask_start(&*link, id, Ask::StartAndWait(Box::new(start))).1);
         Box::pin(async move {
             let answer = match asked {
                 Ok(asked) => asked.await,

@@ -57,10 +57,6 @@ impl Ask {
             },
         }
     }
-
-    fn is_start(&self) -> bool {
-        matches!(self, Self::Start(_) | Self::StartAndWait(_))
-    }
 }
 
 /// The request that a message answers to.
@@ -83,6 +79,10 @@ pub(crate) trait Link: Send + Sync + fmt::Debug {
     /// Sends what is asked at once, and answers when the worker does. Dropping the answer forgets it.
     fn ask(&self, to: InstanceId, ask: Ask) -> Answering;
 
+    /// The same for a start of an instance whose id is drawn for it, here and now: nothing that is
+    /// stored can be about it, so nobody needs to look.
+    fn ask_new(&self, ask: Ask) -> (InstanceId, Answering);
+
     /// A new instance id.
     fn draw_id(&self) -> InstanceId;
 }
@@ -96,9 +96,7 @@ pub(crate) struct LocalLink {
 }
 
 impl LocalLink {
-    fn send(&self, to: InstanceId, ask: Ask, first: bool) -> Waiting {
-        // Only this link draws ids, so the first message with one finds no rows.
-        let fresh = first && ask.is_start();
+    fn send(&self, to: InstanceId, ask: Ask, fresh: bool) -> Waiting {
         let (request, receiver) = self.replies.register();
         let message = ask.message(request);
         let shard = shard_of(to, self.mailboxes.len());
@@ -123,30 +121,29 @@ impl Drop for Waiting {
     }
 }
 
-impl LocalLink {
-    /// Asks for an id that may have been used before.
-    pub(crate) fn ask_known(self: &Arc<Self>, to: InstanceId, ask: Ask) -> Answering {
-        self.ask_first(to, ask, false)
-    }
-
-    fn ask_first(self: &Arc<Self>, to: InstanceId, ask: Ask, fresh: bool) -> Answering {
-        let link = Arc::clone(self);
-        let mut waiting = link.send(to, ask.clone(), fresh);
-        Box::pin(async move {
-            loop {
-                match (&mut waiting.receiver).await {
-                    Ok(Reply::Answer(answer)) => return Ok(answer),
-                    Ok(Reply::Again) => waiting = link.send(to, ask.clone(), false),
-                    Err(_) => return Err(ClientError::Closed),
-                }
+/// Sends at once; sends again when the one who knew of the request is gone. `fresh` is true at most
+/// for the first time.
+fn answering(link: Arc<LocalLink>, to: InstanceId, ask: Ask, fresh: bool) -> Answering {
+    let mut waiting = link.send(to, ask.clone(), fresh);
+    Box::pin(async move {
+        loop {
+            match (&mut waiting.receiver).await {
+                Ok(Reply::Answer(answer)) => return Ok(answer),
+                Ok(Reply::Again) => waiting = link.send(to, ask.clone(), false),
+                Err(_) => return Err(ClientError::Closed),
             }
-        })
-    }
+        }
+    })
 }
 
 impl Link for Arc<LocalLink> {
     fn ask(&self, to: InstanceId, ask: Ask) -> Answering {
-        self.ask_first(to, ask, true)
+        answering(Self::clone(self), to, ask, false)
+    }
+
+    fn ask_new(&self, ask: Ask) -> (InstanceId, Answering) {
+        let id = self.draw_id();
+        (id, answering(Self::clone(self), id, ask, true))
     }
 
     fn draw_id(&self) -> InstanceId {

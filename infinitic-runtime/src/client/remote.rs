@@ -186,6 +186,11 @@ impl Link for Arc<RemoteLink> {
         Box::pin(async move { link.ask_until_answered(to, ask).await })
     }
 
+    fn ask_new(&self, ask: Ask) -> (InstanceId, Answering) {
+        let id = self.draw_id();
+        (id, self.ask(id, ask))
+    }
+
     fn draw_id(&self) -> InstanceId {
         draw_instance_id(SystemClock.now())
     }

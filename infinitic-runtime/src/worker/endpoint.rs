@@ -18,7 +18,7 @@ use super::builder::WorkerError;
 use crate::client::protocol::{
     ASK, BODY_BYTES_MAX, GREETING, HELLO, Request, Response, STREAMS_MAX,
 };
-use crate::client::{ClientError, LocalLink};
+use crate::client::{ClientError, Link, LocalLink};
 
 /// Where a worker listens.
 #[derive(Clone, Debug)]
@@ -159,7 +159,7 @@ impl Endpoint {
             Err(error) => return text(StatusCode::BAD_REQUEST, error.to_string()),
         };
         // Ids from elsewhere may have been sent before.
-        let asked = self.link.ask_known(to, ask);
+        let asked = self.link.ask(to, ask);
         let response = tokio::select! {
             answer = asked => match answer {
                 Ok(answer) => Response::Answer(answer),
