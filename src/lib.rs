@@ -5,6 +5,7 @@ pub use infinitic_core::{
 };
 #[doc(hidden)]
 pub use infinitic_runtime::__private;
+pub use infinitic_runtime::backend::{StoreCounters, StoreMeter};
 pub use infinitic_runtime::client::{self, Client, ClientError, Run, Start, WorkflowProxy};
 pub use infinitic_runtime::failure::{Error, Failure, Never, Result, TaskError};
 pub use infinitic_runtime::macros::{TaskError, join, select, service, workflow};

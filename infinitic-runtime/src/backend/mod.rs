@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -134,4 +135,22 @@ pub struct StoreCounters {
     pub rows: u64,
     /// Bytes of keys and values handed over.
     pub bytes: u64,
+}
+
+/// Reads a store's counters at any time, also after the worker that wrote them was consumed by `run`.
+#[derive(Clone, Debug)]
+pub struct StoreMeter(Arc<dyn KeyValue>);
+
+impl StoreMeter {
+    /// Of a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn KeyValue>) -> Self {
+        Self(store)
+    }
+
+    /// What the store has cost so far.
+    #[must_use]
+    pub fn counters(&self) -> StoreCounters {
+        self.0.counters()
+    }
 }

@@ -12,7 +12,7 @@ use super::node::{Node, NodeParts, post};
 use super::shard::{Replay, ShardSettings};
 use super::{Hosted, recovery};
 use crate::backend::memory::MemoryStore;
-use crate::backend::{KeyValue, StoreCounters, StoreError};
+use crate::backend::{KeyValue, StoreError, StoreMeter};
 use crate::client::{Client, LocalLink, Replies};
 use crate::clock::{Clock, SystemClock, random_bits};
 use crate::service::{Concurrency, Executor, HostError, HostedServices, Service, ServiceProxy};
@@ -292,10 +292,10 @@ impl Worker {
         self
     }
 
-    /// What the store has cost so far.
+    /// Tells what the store has cost, at any time, also while the worker runs.
     #[must_use]
-    pub fn store_counters(&self) -> StoreCounters {
-        self.store.counters()
+    pub fn store_meter(&self) -> StoreMeter {
+        StoreMeter::new(Arc::clone(&self.store))
     }
 
     fn ways(&self) -> &Ways {

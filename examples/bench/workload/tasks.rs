@@ -1,0 +1,56 @@
+//! F and S: one workflow with many tasks, at once or in a row.
+
+use std::time::Instant;
+
+use super::{Place, while_running, worker};
+use crate::Failed;
+use crate::flows::{Clocked, fan_out as fan_out_flow, sequence as sequence_flow};
+use crate::measure::{Meter, Report, Times};
+use crate::options::Options;
+
+/// F: times are those of whole fan-outs.
+pub(crate) async fn fan_out(options: &Options, place: &Place) -> Result<Report, Failed> {
+    let worker = worker(options, place)?;
+    let (client, store) = (worker.client(), worker.store_meter());
+    let report = while_running(worker, async {
+        let meter = Meter::begin(store);
+        let mut times = Times::default();
+        for _ in 0..options.count {
+            let begin = Instant::now();
+            let flow = client.new_workflow::<fan_out_flow>();
+            let done = flow.fan_out(options.tasks).await?;
+            if done != options.tasks as usize {
+                return Err(format!("{done} tasks instead of {}", options.tasks).into());
+            }
+            times.add(begin.elapsed());
+        }
+        Ok(meter.end(options.count, times))
+    });
+    Ok(Report {
+        in_flight: 1,
+        ..report.await?
+    })
+}
+
+/// S: everything is counted by step; times are those between two steps.
+pub(crate) async fn sequence(options: &Options, place: &Place) -> Result<Report, Failed> {
+    let clocked = Clocked::default();
+    let worker = worker(options, place)?.service(clocked.clone());
+    let (client, store) = (worker.client(), worker.store_meter());
+    let report = while_running(worker, async {
+        let meter = Meter::begin(store);
+        let mut times = Times::default();
+        for _ in 0..options.count {
+            let flow = client.new_workflow::<sequence_flow>();
+            flow.sequence(options.steps).await?;
+            for pair in clocked.take().windows(2) {
+                times.add(pair[1] - pair[0]);
+            }
+        }
+        Ok(meter.end(options.count * u64::from(options.steps), times))
+    });
+    Ok(Report {
+        in_flight: 1,
+        ..report.await?
+    })
+}
