@@ -17,8 +17,8 @@ use serde_json::value::RawValue;
 use crate::failure::{ErrorCodec, RetryHint, short_type_name};
 
 /// Largest size in bytes of the arguments of a call, and of a result: 64 MiB. Values live in memory
-/// several times over and are written into one commit with many others; what is larger belongs into a
-/// store of its own, with its address as the value.
+/// several times over and are written into one commit with many others; what is larger belongs into
+/// a store of its own, with its address as the value.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 
 /// How much of a text that does not decode is shown in the error, in characters.
@@ -88,8 +88,8 @@ pub fn method_contract(flow: &'static WorkflowContract, method: &str) -> &'stati
     found.expect("the macro that names a method has written it into the contract")
 }
 
-/// One character of a contract's identifier. An `impl Payments for X` may not see `PaymentsStub`, so
-/// both name the same marker type by spelling the trait's name: `(C<'P'>, (C<'a'>, (… , ())))`.
+/// One character of a contract's identifier. An `impl Payments for X` may not see `PaymentsStub`,
+/// so both name the same marker type by spelling the trait's name: `(C<'P'>, (C<'a'>, (… , ())))`.
 #[derive(Debug)]
 pub struct C<const CH: char>;
 
@@ -173,8 +173,8 @@ fn encode(value: &impl Serialize, what: impl Fn() -> String) -> Result<Vec<u8>, 
     })?;
     if json.len() > PAYLOAD_BYTES_MAX {
         return Err(Undecodable::new(format!(
-            "{} would be {} bytes of JSON, more than the limit of {PAYLOAD_BYTES_MAX}: keep large data \
-             in a store of its own, and send its address",
+            "{} would be {} bytes of JSON, more than the limit of {PAYLOAD_BYTES_MAX}: keep large \
+             data in a store of its own, and send its address",
             what(),
             json.len(),
         )));
@@ -226,8 +226,8 @@ pub struct ArgReader<'a> {
 impl<'a> ArgReader<'a> {
     /// Splits the arguments of a method that has `_count` of them.
     ///
-    /// Surplus ones are ignored, so that a caller may be newer than its worker; whether a missing one
-    /// matters, its type says.
+    /// Surplus ones are ignored, so that a caller may be newer than its worker; whether a missing
+    /// one matters, its type says.
     ///
     /// # Errors
     /// When the text is no JSON array.
@@ -260,7 +260,8 @@ impl<'a> ArgReader<'a> {
             None => serde_json::from_str("null").map_err(|_| {
                 let what = what();
                 Undecodable::new(format!(
-                    "{what} is missing: the caller sent fewer arguments; an `Option` may be left out"
+                    "{what} is missing: the caller sent fewer arguments; an `Option` may be left \
+                     out"
                 ))
             }),
         }
@@ -302,8 +303,8 @@ pub fn finish_value<T: Serialize>(value: T) -> TaskResult {
     Ok(encode_value(&value)?)
 }
 
-/// The future of a service or workflow in function form: it carries the contract `F` in its type, so
-/// that the function itself can be hosted.
+/// The future of a service or workflow in function form: it carries the contract `F` in its type,
+/// so that the function itself can be hosted.
 pub struct Tagged<F, Fut> {
     // Boxed, because a field cannot be pinned in place without unsafe code.
     future: Pin<Box<Fut>>,

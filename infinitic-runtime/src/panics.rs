@@ -1,8 +1,8 @@
 //! Panics of user code as values: message, place, and backtrace if one was asked for.
 //!
-//! `catch_unwind` alone tells neither the place nor keeps the default hook from printing. So the first
-//! capture wraps the process's panic hook once; inside of a capture the wrapper writes down what it is
-//! told, outside it passes everything on to the hook that was there before.
+//! `catch_unwind` alone tells neither the place nor keeps the default hook from printing. So the
+//! first capture wraps the process's panic hook once; inside of a capture the wrapper writes down
+//! what it is told, outside it passes everything on to the hook that was there before.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};

@@ -1,4 +1,5 @@
-//! Bounds that the macros check at the user's types, so that the compiler speaks at the right place.
+//! Bounds that the macros check at the user's types, so that the compiler speaks at the right
+//! place.
 
 use std::marker::PhantomData;
 
@@ -52,8 +53,8 @@ impl<T, E> ResultParts for Result<T, E> {
     type Error = E;
 }
 
-/// Tells whether a type is a `Result`: `ReturnProbe::<R>::IS_RESULT`, with [`NotResult`] in scope. (A
-/// type's own constant is preferred to a trait's.)
+/// Tells whether a type is a `Result`: `ReturnProbe::<R>::IS_RESULT`, with [`NotResult`] in scope.
+/// (A type's own constant is preferred to a trait's.)
 #[derive(Debug)]
 pub struct ReturnProbe<R>(PhantomData<R>);
 
@@ -77,7 +78,7 @@ impl<R> NotResult for ReturnProbe<R> {}
 pub const fn assert_plain_return(is_result: bool) {
     assert!(
         !is_result,
-        "the return type is a `Result` behind an alias whose name does not say so: the macro cannot \
-         see the error type; write `Result<T, E>`, or an alias that is named `Result`"
+        "the return type is a `Result` behind an alias whose name does not say so: the macro \
+         cannot see the error type; write `Result<T, E>`, or an alias that is named `Result`"
     );
 }

@@ -107,9 +107,9 @@ pub(super) fn sources(error: &dyn StdError) -> Vec<String> {
     sources
 }
 
-/// The one door by which those who see a `dyn Error` find the record of a `Failure<E>`, whatever `E` is
-/// (a downcast would have to know it): `Failure` overrides the deprecated method `cause`, which nobody
-/// calls, with this, whose `source` is of a type that can be asked for.
+/// The one door by which those who see a `dyn Error` find the record of a `Failure<E>`, whatever
+/// `E` is (a downcast would have to know it): `Failure` overrides the deprecated method `cause`,
+/// which nobody calls, with this, whose `source` is of a type that can be asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Door(pub(super) Shared);
 

@@ -1,6 +1,7 @@
 //! How errors of user code become records, and typed errors again.
 //!
-//! Three kinds of error types, the best one that fits is taken by [`error_codec!`](crate::error_codec):
+//! Three kinds of error types, the best one that fits is taken by
+//! [`error_codec!`](crate::error_codec):
 //!
 //! 1. [`TaskError`]: its value travels as JSON and arrives typed;
 //! 2. any other `std::error::Error`: travels as name, message and chain of sources;
@@ -28,7 +29,8 @@ pub enum RetryHint {
     AfterMs(u64),
 }
 
-/// An error type that travels typed: from the task to the workflow and to the client, through replay.
+/// An error type that travels typed: from the task to the workflow and to the client, through
+/// replay.
 ///
 /// Derive it; `#[fatal]` and `#[retry(after = "10s")]` on a variant say what it asks of the retry
 /// policy, and a variant marked `#[from] Failure` takes what else can go wrong with calls.
@@ -48,7 +50,7 @@ pub trait TaskError: ErrorForm {
 /// `Serialize` and `Deserialize`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel as a typed error",
-    label = "it needs `std::error::Error`, `Serialize` and `Deserialize`, `Send`, `Sync` and `'static`",
+    label = "it needs `std::error::Error`, `Serialize`, `Deserialize`, `Send`, `Sync`, `'static`",
     note = "write `#[derive(Debug, thiserror::Error, Serialize, Deserialize, TaskError)]`"
 )]
 pub trait ErrorForm: Sized + Send + Sync + 'static {
@@ -247,7 +249,8 @@ pub mod probe {
     }
 }
 
-/// The [`ErrorCodec`] of an error type: typed, in words, or a compile error that says what to derive.
+/// The [`ErrorCodec`] of an error type: typed, in words, or a compile error that says what to
+/// derive.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! error_codec {

@@ -4,8 +4,8 @@ use super::{Failure, converted};
 
 /// Takes the callee's own error out of a failure; gives the failure back when there is none in it.
 ///
-/// # Errors
-/// The failure, when it is of another kind (time limits, panics, …) or its error does not travel typed.
+/// # Errors The failure, when it is of another kind (time limits, panics, …) or its error does not
+/// travel typed.
 pub fn own_error<X>(failure: Failure<X>) -> Result<X, Failure> {
     match failure.error() {
         Some(error) => {
@@ -16,8 +16,8 @@ pub fn own_error<X>(failure: Failure<X>) -> Result<X, Failure> {
     }
 }
 
-/// Not implemented by any type: `#[derive(TaskError)]` asks for it where an enum has no variant that
-/// takes failures, so that the compiler says which one to add.
+/// Not implemented by any type: `#[derive(TaskError)]` asks for it where an enum has no variant
+/// that takes failures, so that the compiler says which one to add.
 #[diagnostic::on_unimplemented(
     message = "`?` cannot turn a `Failure<{X}>` into `{Self}`",
     label = "a call can also time out, be cancelled or panic: `{Self}` has no variant for that",

@@ -1,9 +1,9 @@
 //! What `?` would lose: the record behind an error that was taken out of its failure.
 //!
 //! `payments.charge(..).await?` in a method that returns `PaymentError` leaves nothing but the
-//! `PaymentError`: which task failed, where and how often is gone. So the conversion leaves the record
-//! in a thread local, and what ends the method attaches it as the cause, if the method's error is
-//! plainly that one. One record is kept: the last.
+//! `PaymentError`: which task failed, where and how often is gone. So the conversion leaves the
+//! record in a thread local, and what ends the method attaches it as the cause, if the method's
+//! error is plainly that one. One record is kept: the last.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -30,8 +30,9 @@ pub fn clear() {
     LAST.take();
 }
 
-/// Makes the last noted record the cause of `record`, if it has none and its message, sources or value
-/// hold the noted message: an error that was caught is not the cause of a later, unrelated one.
+/// Makes the last noted record the cause of `record`, if it has none and its message, sources or
+/// value hold the noted message: an error that was caught is not the cause of a later, unrelated
+/// one.
 pub fn attach(record: &mut FailureRecord) {
     let Some(noted) = take() else {
         return;

@@ -15,7 +15,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Any error: everything that is a `std::error::Error` converts into it by `?`.
 ///
 /// It travels as name, message and chain of sources, so its receiver cannot take it apart; an error
-/// type that derives [`TaskError`] travels typed. Made from a [`Failure`], it keeps it as its cause.
+/// type that derives [`TaskError`] travels typed. Made from a [`Failure`], it keeps it as its
+/// cause.
 ///
 /// ```
 /// use infinitic_runtime::failure::{Error, Result};

@@ -1,9 +1,9 @@
 //! A failure inside of a user's own value: the JSON form of `Failure`.
 //!
-//! The usual place is a variant `Call(#[from] Failure)` of an error enum. That failure is recorded as
-//! the error's cause already; written out again within the error's value, a chain of `n` workflows
-//! would grow to `2^n` failures. So while an error is encoded or decoded, its cause is kept in a thread
-//! local, and in the value a short marker stands for it.
+//! The usual place is a variant `Call(#[from] Failure)` of an error enum. That failure is recorded
+//! as the error's cause already; written out again within the error's value, a chain of `n`
+//! workflows would grow to `2^n` failures. So while an error is encoded or decoded, its cause is
+//! kept in a thread local, and in the value a short marker stands for it.
 
 use std::cell::RefCell;
 

@@ -40,10 +40,10 @@ pub enum Erased {}
 
 /// How a call, a step or an instance failed, as its caller sees it.
 ///
-/// `E` is the error type of the contract; [`error`](Self::error) gives it back, typed, when user code
-/// returned it on purpose. Everything else that can go wrong (time limits, cancellation, panics, …) is
-/// told by [`kind`](Self::kind). `Failure` without a parameter is the same with the type forgotten;
-/// each `Failure<E>` converts into it by `?` or [`erase`](Self::erase).
+/// `E` is the error type of the contract; [`error`](Self::error) gives it back, typed, when user
+/// code returned it on purpose. Everything else that can go wrong (time limits, cancellation,
+/// panics, …) is told by [`kind`](Self::kind). `Failure` without a parameter is the same with the
+/// type forgotten; each `Failure<E>` converts into it by `?` or [`erase`](Self::erase).
 ///
 /// The whole story, down to the first cause, is in [`std::error::Error::source`]; `{:?}` prints it.
 pub struct Failure<E = Erased> {
@@ -64,7 +64,8 @@ impl<E> Failure<E> {
     }
 
     /// The user's own error. None when the failure is of another kind than
-    /// [`Failed`](FailureKind::Failed), and for errors that do not travel typed (see [`TaskError`]).
+    /// [`Failed`](FailureKind::Failed), and for errors that do not travel typed (see
+    /// [`TaskError`]).
     #[must_use]
     pub fn error(&self) -> Option<E> {
         let record = self.record();

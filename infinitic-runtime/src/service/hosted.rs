@@ -34,8 +34,8 @@ pub struct HostedServices {
 pub enum HostError {
     /// Two values host the same task.
     #[error(
-        "task `{service}.{task}` is hosted twice: host each service once in a worker, or give one of \
-         them another name by `#[service(name = \"…\")]`"
+        "task `{service}.{task}` is hosted twice: host each service once in a worker, or give one \
+         of them another name by `#[service(name = \"…\")]`"
     )]
     Twice {
         /// The service.

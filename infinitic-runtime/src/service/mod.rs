@@ -1,8 +1,9 @@
 //! Services: what hosts their tasks, and what runs one attempt after the other.
 //!
 //! [`Service`] is implemented by the macros for a value with its contract; [`HostedServices`] keeps
-//! such values by their names on the wire; [`Executor`] runs attempts of their tasks, as [`policy`] says;
-//! [`task`] is what their code can ask. What workflow code touches (stubs and calls) is elsewhere.
+//! such values by their names on the wire; [`Executor`] runs attempts of their tasks, as [`policy`]
+//! says; [`task`] is what their code can ask. What workflow code touches (stubs and calls) is
+//! elsewhere.
 
 pub mod executor;
 mod function;
@@ -22,8 +23,8 @@ pub use function::ServiceFunction;
 pub use hosted::{HostError, HostedServices};
 pub use policy::{ExponentialRetry, RetryPolicy, RetrySetting, TaskPolicy};
 
-/// A value that hosts the tasks of a contract. `Marker` stands for the contract, so that one type may
-/// host several; `#[service]` writes the implementation.
+/// A value that hosts the tasks of a contract. `Marker` stands for the contract, so that one type
+/// may host several; `#[service]` writes the implementation.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no service",
     label = "no `#[service]` implementation is known for this type",

@@ -22,8 +22,8 @@ pub struct TaskPolicy {
     pub retry: RetrySetting,
     /// Limit of one attempt in milliseconds; none when it is not set.
     pub timeout_ms: Option<u64>,
-    /// Time for ending by itself once the limit ran out, or the task was cancelled, in milliseconds;
-    /// [`GRACE_MS`] when it is not set.
+    /// Time for ending by itself once the limit ran out, or the task was cancelled, in
+    /// milliseconds; [`GRACE_MS`] when it is not set.
     pub grace_ms: Option<u64>,
 }
 
@@ -63,8 +63,8 @@ pub trait RetryPolicy {
     fn delay(&self, attempt: u32, failure: &Failure) -> Option<Duration>;
 }
 
-/// Pauses that grow by a factor, with some randomness so that what failed together is not tried again
-/// together.
+/// Pauses that grow by a factor, with some randomness so that what failed together is not tried
+/// again together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExponentialRetry {
     /// Attempts in all, the first one included.
@@ -73,8 +73,8 @@ pub struct ExponentialRetry {
     pub initial_ms: u64,
     /// Longest pause in milliseconds; 1000 × `initial_ms` when it is not set.
     pub max_ms: Option<u64>,
-    /// Share of the pause by which it is shortened or lengthened at random, 0 to 1. Applied before the
-    /// longest pause is.
+    /// Share of the pause by which it is shortened or lengthened at random, 0 to 1. Applied before
+    /// the longest pause is.
     pub jitter: f64,
     /// Factor from one pause to the next.
     pub coefficient: f64,
@@ -90,8 +90,8 @@ impl ExponentialRetry {
         coefficient: 2.0,
     };
 
-    /// The pause after the failed attempt of that number (from 0), in milliseconds; none when it was
-    /// the last one. `random` is in `0..1`.
+    /// The pause after the failed attempt of that number (from 0), in milliseconds; none when it
+    /// was the last one. `random` is in `0..1`.
     #[must_use]
     pub fn delay_ms(&self, attempt: u32, random: f64) -> Option<u64> {
         if !attempts_left(attempt, self.max_attempts) {
@@ -118,11 +118,11 @@ fn attempts_left(attempt: u32, max_attempts: u32) -> bool {
 }
 
 impl RetrySetting {
-    /// The pause in milliseconds before the next attempt, after the failed one of that number (from 0);
-    /// none when there is no next one.
+    /// The pause in milliseconds before the next attempt, after the failed one of that number (from
+    /// 0); none when there is no next one.
     ///
-    /// The error's hint `Never` always ends it. `AfterMs` sets the pause where the setting would try
-    /// again; where nothing is set, it brings the default number of attempts with it.
+    /// The error's hint `Never` always ends it. `AfterMs` sets the pause where the setting would
+    /// try again; where nothing is set, it brings the default number of attempts with it.
     #[must_use]
     pub fn delay_ms(
         &self,

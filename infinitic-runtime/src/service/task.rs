@@ -1,7 +1,7 @@
 //! What task code can ask about the task that it runs in: `task::id()`, `task::cancelled()` …
 //!
-//! The answers come from a task-local, so they are there in everything that the task awaits; a future
-//! that is spawned on its own inherits them by [`spawn`]. Steps have them as well.
+//! The answers come from a task-local, so they are there in everything that the task awaits; a
+//! future that is spawned on its own inherits them by [`spawn`]. Steps have them as well.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -136,7 +136,7 @@ fn here<T>(function: &str, answer: impl FnOnce(&Arc<TaskContext>) -> T) -> T {
         Ok(answer) => answer,
         Err(_) => panic!(
             "`task::{function}` was called outside of a task. It works in the methods of a \
-             `#[service]`, in steps, and in what they await; a future that is spawned by them needs \
+             `#[service]`, in steps, and in what they await; a future that they spawn needs \
              `task::spawn`, and a unit test of a service `task::scope`."
         ),
     }
@@ -202,8 +202,8 @@ pub fn workflow_name() -> WorkflowName {
     })
 }
 
-/// Number of this attempt, from 0: how often the retry policy has tried again. A retry by hand begins
-/// at 0 anew.
+/// Number of this attempt, from 0: how often the retry policy has tried again. A retry by hand
+/// begins at 0 anew.
 ///
 /// # Panics
 /// Outside of a task.
@@ -289,8 +289,9 @@ pub fn worker() -> String {
     here("worker()", |context| context.worker.to_string())
 }
 
-/// Resolves when this attempt is no longer wanted: its time limit ran out, or the task was cancelled.
-/// What it returns from then on is not used; after the grace period its future is dropped.
+/// Resolves when this attempt is no longer wanted: its time limit ran out, or the task was
+/// cancelled. What it returns from then on is not used; after the grace period its future is
+/// dropped.
 ///
 /// The future may be moved into a thread or a spawned future.
 ///
@@ -314,8 +315,8 @@ pub fn is_cancelled() -> bool {
     })
 }
 
-/// Spawns a future on the worker's runtime that knows of this task as well. It is not dropped with the
-/// task: await its handle, or have it watch [`cancelled`].
+/// Spawns a future on the worker's runtime that knows of this task as well. It is not dropped with
+/// the task: await its handle, or have it watch [`cancelled`].
 ///
 /// # Panics
 /// Outside of a task.
@@ -328,7 +329,8 @@ where
     tokio::spawn(CONTEXT.scope(here("spawn()", Arc::clone), future))
 }
 
-/// Runs a future as if it were that attempt of a task: for unit tests of services that ask about it.
+/// Runs a future as if it were that attempt of a task: for unit tests of services that ask about
+/// it.
 pub fn scope<F: Future>(attempt: TaskAttempt, future: F) -> impl Future<Output = F::Output> {
     let context = TaskContext::new(Work::Task(Box::new(attempt)), Arc::from("test"));
     CONTEXT.scope(Arc::new(context), future)

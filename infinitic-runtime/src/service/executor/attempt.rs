@@ -1,17 +1,18 @@
-//! One attempt: decode, run, watch time limit and cancelling, and decide whether another one follows.
+//! One attempt: decode, run, watch time limit and cancelling, and decide whether another one
+//! follows.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use infinitic_core::{AttemptResult, FailureKind, FailureRecord, Message, Origin};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Sleep, sleep};
 
 use super::trust::Trust;
 use super::{Shared, StepWork};
+use crate::clock;
 use crate::contract::{Failed, TaskFuture, TaskResult};
 use crate::failure::{Failure, RetryHint};
 use crate::panics;
@@ -61,23 +62,21 @@ pub(super) async fn run(shared: &Shared, job: Job) {
 /// Runs the code of an attempt within its limits; none when nobody wants to know how it ended.
 async fn watch(shared: &Shared, job: &Job) -> Option<TaskResult> {
     let control = &job.context.control;
-    // A limit beyond what a clock can tell is none.
-    let deadline = job
-        .policy
-        .timeout()
-        .and_then(|limit| Instant::now().checked_add(limit));
+    // Made first: the time of the first poll counts. It costs little until it is waited for.
+    let limit = job.policy.timeout().map(sleep);
+    let deadline = limit.as_ref().map(Sleep::deadline);
     let mut running = Guarded::new(job, shared.may_block);
     let stop = tokio::select! {
         biased;
         ended = &mut running => {
-            let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let late = deadline.is_some_and(|deadline| !deadline.elapsed().is_zero());
             return match control.stop() {
                 Stop::No if late => Some(Err(timed_out(&job.policy))),
                 Stop::No => Some(ended),
                 Stop::TimedOut | Stop::Cancelled | Stop::Abandoned => None,
             };
         }
-        stop = stopped(&job.context, deadline) => stop,
+        stop = stopped(&job.context, limit) => stop,
     };
     if stop == Stop::Abandoned {
         return None;
@@ -95,14 +94,14 @@ async fn watch(shared: &Shared, job: &Job) -> Option<TaskResult> {
 }
 
 /// Waits until an attempt has to stop, and says why.
-async fn stopped(context: &TaskContext, deadline: Option<Instant>) -> Stop {
+async fn stopped(context: &TaskContext, limit: Option<Sleep>) -> Stop {
     let cancelled = context.control.wait(Stop::Cancelled);
-    match deadline {
+    match limit {
         None => cancelled.await,
-        Some(deadline) => tokio::select! {
+        Some(limit) => tokio::select! {
             biased;
             () = cancelled => {}
-            () = sleep_until(deadline) => return Stop::TimedOut,
+            () = limit => return Stop::TimedOut,
         },
     }
     context.control.stop()
@@ -151,14 +150,16 @@ fn decide(context: &TaskContext, policy: &TaskPolicy, failed: Failed) -> Attempt
     }
 }
 
-/// Asks the policy. It may be the user's, and panic: then the task ends with the failure that it had.
+/// Asks the policy. It may be the user's, and panic: then the task ends with the failure that it
+/// had.
 fn retry_after(
     context: &TaskContext,
     policy: &TaskPolicy,
     hint: RetryHint,
     record: &mut FailureRecord,
 ) -> Option<u64> {
-    // The earlier failures are for the policy's eyes: the engine adds them when the task has failed.
+    // The earlier failures are for the policy's eyes: the engine adds them when the task has
+    // failed.
     record.previous = context.previous().to_vec();
     let failure = Failure::from_record(record.clone());
     record.previous = Vec::new();
@@ -172,15 +173,11 @@ fn retry_after(
     })
 }
 
-/// A number in `0..1`, for jitter alone: each thread counts through the mixing function of SplitMix64
-/// (Steele, Lea, Flood, 2014) from a seed of its own.
+/// A number in `0..1`, for jitter alone: each thread counts through the mixing function of
+/// SplitMix64 (Steele, Lea, Flood, 2014) from a seed of its own.
 fn random() -> f64 {
-    static SEEDS: AtomicU64 = AtomicU64::new(0);
     thread_local! {
-        static STATE: Cell<u64> = Cell::new(getrandom::u64().unwrap_or_else(|_| {
-            // Without a source of randomness, the threads at least differ.
-            SEEDS.fetch_add(0x9e37_79b9, Ordering::Relaxed)
-        }));
+        static STATE: Cell<u64> = Cell::new(clock::random_bits());
     }
     let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
     STATE.set(state);
@@ -192,8 +189,8 @@ fn random() -> f64 {
     (z >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// User code that is kept from doing harm: its panics, also those of destructors, become results, and a
-/// poll of it that blocks its thread harms nobody else.
+/// User code that is kept from doing harm: its panics, also those of destructors, become results,
+/// and a poll of it that blocks its thread harms nobody else.
 struct Guarded<'a> {
     job: &'a Job,
     may_block: bool,
@@ -240,7 +237,8 @@ impl Future for Guarded<'_> {
         let polled = trust.poll(ordinal, this.may_block, || {
             panics::capture(|| {
                 CONTEXT.sync_scope(Arc::clone(context), || {
-                    // The first poll decodes the arguments, which is user code that may take long, too.
+                    // The first poll decodes the arguments, which is user code that may take long,
+                    // too.
                     let future = match future {
                         Some(future) => future,
                         None => future.insert(begin(context, code)?),

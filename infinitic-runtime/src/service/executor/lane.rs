@@ -1,4 +1,5 @@
-//! The attempts of one service: so many run at a time, the others queue in the order of their coming.
+//! The attempts of one service: so many run at a time, the others queue in the order of their
+//! coming.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,9 +1,10 @@
 //! Runs attempts of tasks and steps: so many at a time for each service, each on its own.
 //!
-//! [`Executor::dispatch`] is called by a plain thread with what has become durable, and must be cheap.
-//! How one attempt runs (time limit, cancelling, panics, retries) is in `attempt`; the limit and the
-//! queue of a service are its `lane`; what nobody here hosts is in `waiting`. Queues live in memory
-//! only: each attempt is durable in its instance's history, and given out again after a crash.
+//! [`Executor::dispatch`] is called by a plain thread with what has become durable, and must be
+//! cheap. How one attempt runs (time limit, cancelling, panics, retries) is in `attempt`; the limit
+//! and the queue of a service are its `lane`; what nobody here hosts is in `waiting`. Queues live
+//! in memory only: each attempt is durable in its instance's history, and given out again after a
+//! crash.
 
 mod attempt;
 mod lane;
@@ -35,8 +36,8 @@ use trust::Trust;
 pub use waiting::WaitingTasks;
 use waiting::{Missing, Waiting};
 
-/// Attempts of one service that run at a time, unless told otherwise. Most tasks wait for something:
-/// enough to keep a machine busy, few enough not to overrun what they call.
+/// Attempts of one service that run at a time, unless told otherwise. Most tasks wait for
+/// something: enough to keep a machine busy, few enough not to overrun what they call.
 const PER_SERVICE: usize = 64;
 /// Steps that run at a time, unless told otherwise: they have no service that could be overrun.
 const STEPS: usize = 256;
@@ -101,7 +102,8 @@ struct HostedService {
 }
 
 impl Executor {
-    /// Runs the tasks of the hosted services on a runtime, and gives the ends of attempts to `outcome`.
+    /// Runs the tasks of the hosted services on a runtime, and gives the ends of attempts to
+    /// `outcome`.
     ///
     /// On a multi-thread runtime, a service that blocks its thread keeps only itself from going on.
     #[must_use]
@@ -141,10 +143,11 @@ impl Executor {
         }
     }
 
-    /// Takes attempts that have become durable: starts them, queues them behind their service's limit,
-    /// or keeps a note of them when nobody here hosts their task.
+    /// Takes attempts that have become durable: starts them, queues them behind their service's
+    /// limit, or keeps a note of them when nobody here hosts their task.
     ///
-    /// An attempt that is here already is ignored; another attempt of the same task takes its place.
+    /// An attempt that is here already is ignored; another attempt of the same task takes its
+    /// place.
     pub fn dispatch<A: Into<Box<TaskAttempt>>>(&self, attempts: impl IntoIterator<Item = A>) {
         let mut starts = Vec::new();
         for attempt in attempts {
@@ -184,8 +187,8 @@ impl Executor {
         self.shared.start(start.into_iter().collect());
     }
 
-    /// The task or step is no longer wanted: its attempt is told, has its grace period, and sends no
-    /// outcome. One that is not here, or has ended, is left alone.
+    /// The task or step is no longer wanted: its attempt is told, has its grace period, and sends
+    /// no outcome. One that is not here, or has ended, is left alone.
     pub fn cancel(&self, id: CommandId) {
         if let Some(context) = self.shared.running.remove_id(id) {
             context.control.raise(Stop::Cancelled);
@@ -205,9 +208,9 @@ impl Executor {
         self.shared.running.len()
     }
 
-    /// Starts nothing more, waits until what runs has ended, but no longer than `grace`, and drops the
-    /// rest. Gives the number of dropped attempts; they, and those in queues, send no outcome, and are
-    /// given out again by the next worker.
+    /// Starts nothing more, waits until what runs has ended, but no longer than `grace`, and drops
+    /// the rest. Gives the number of dropped attempts; they, and those in queues, send no outcome,
+    /// and are given out again by the next worker.
     ///
     /// The future may be awaited on any runtime.
     pub fn drain(&self, grace: Duration) -> impl Future<Output = usize> + Send + 'static {
@@ -264,8 +267,8 @@ impl Shared {
         Some((Arc::clone(lane), job))
     }
 
-    /// Starts attempts that have a place in their lane. Several are spawned by one of the runtime's own
-    /// threads, where that costs a fraction of what it does from outside.
+    /// Starts attempts that have a place in their lane. Several are spawned by one of the runtime's
+    /// own threads, where that costs a fraction of what it does from outside.
     fn start(self: &Arc<Self>, mut starts: Vec<(Arc<Lane>, Job)>) {
         if starts.len() > 1 {
             let shared = Arc::clone(self);
@@ -312,8 +315,8 @@ impl Shared {
     }
 }
 
-/// A place in a lane. It is given back when nothing is queued, or handed on when the future that holds
-/// it is dropped by something else than its own end.
+/// A place in a lane. It is given back when nothing is queued, or handed on when the future that
+/// holds it is dropped by something else than its own end.
 struct Place {
     shared: Arc<Shared>,
     lane: Arc<Lane>,

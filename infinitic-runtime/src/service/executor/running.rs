@@ -1,5 +1,5 @@
-//! The attempts that run or are queued here, by the id of their task: so that they can be cancelled,
-//! and that none runs twice.
+//! The attempts that run or are queued here, by the id of their task: so that they can be
+//! cancelled, and that none runs twice.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,8 +27,8 @@ impl Running {
         lock(&self.shards[index])
     }
 
-    /// Registers an attempt; false when it is here already. An older attempt of the same task is not
-    /// wanted any more: the engine takes no outcome of it.
+    /// Registers an attempt; false when it is here already. An older attempt of the same task is
+    /// not wanted any more: the engine takes no outcome of it.
     pub(super) fn insert(&self, context: &Arc<TaskContext>) -> bool {
         let id = context.id();
         let mut shard = self.shard(id);

@@ -1,5 +1,6 @@
-//! Attempts that nobody here hosts. They wait: a worker with other code may host them after the next
-//! start, and their instances can be cancelled. Only their ids are kept; the rest is in the histories.
+//! Attempts that nobody here hosts. They wait: a worker with other code may host them after the
+//! next start, and their instances can be cancelled. Only their ids are kept; the rest is in the
+//! histories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};

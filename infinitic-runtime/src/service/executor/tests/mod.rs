@@ -75,7 +75,7 @@ async fn a_panic_is_a_failed_attempt() {
         "{}",
         failure.message
     );
-    assert!(failure.message.contains("tests.rs:"), "{}", failure.message);
+    assert!(failure.message.contains("bank.rs:"), "{}", failure.message);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -318,6 +318,7 @@ async fn draining_waits_for_what_runs_and_drops_the_rest() {
     harness.gate.add_permits(1);
     assert_eq!(harness.outcome().await.0, 0);
     assert_eq!(drained.await.expect("it does not panic"), 1);
+    assert_eq!(harness.told().await, "cancelled");
     assert_eq!(harness.told().await, "dropped 1");
     assert_eq!(harness.executor.load(), 0);
     // Neither the dropped one, nor the queued one, nor a new one tells anything.
