@@ -46,6 +46,11 @@ pub enum Steering {
     CancelRequested,
     /// Timers were completed by hand.
     TimersCompleted,
+    /// It was started when nobody hosted its workflow; now somebody does.
+    VersionChosen {
+        /// The version of its code.
+        version: u32,
+    },
 }
 
 /// One stored fact about an instance.

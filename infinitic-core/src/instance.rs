@@ -19,6 +19,9 @@ use crate::time::Timestamp;
 /// Failures of earlier attempts that are kept in words: enough to see a pattern, too few to matter.
 const PREVIOUS_KEPT: usize = 10;
 
+/// The version of an instance that was started when nobody hosted its workflow.
+pub const VERSION_OPEN: u32 = u32::MAX;
+
 /// How an instance stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Status {
@@ -349,6 +352,7 @@ impl Instance {
                     run.open.clear();
                 }
             }
+            Steering::VersionChosen { version } => self.version = *version,
             Steering::Paused | Steering::Resumed | Steering::TimersCompleted => {}
         }
     }

@@ -7,7 +7,7 @@ use crate::effect::{Answer, Effect};
 use crate::entry::Entry;
 use crate::failure::{FailureKind, FailureRecord};
 use crate::ids::{InstanceId, RequestId, RunNo};
-use crate::instance::Instance;
+use crate::instance::{Instance, VERSION_OPEN};
 use crate::message::{Message, Start};
 use crate::time::Timestamp;
 
@@ -88,7 +88,7 @@ fn begin(
     }
     let first = Entry::Started {
         workflow: start.workflow,
-        version: start.version.unwrap_or_default(),
+        version: start.version.unwrap_or(VERSION_OPEN),
         tags: start.tags,
         meta: start.meta,
     };

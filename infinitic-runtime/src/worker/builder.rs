@@ -357,10 +357,21 @@ impl Worker {
                 stops,
             ));
         }
-        stop.await;
+        let failed = engine.node.failed();
+        let has_failed = tokio::select! {
+            () = stop => false,
+            () = failed => true,
+        };
         stopping.send(true).ok();
         tracing::info!("stopping: running attempts have {:?}", self.grace);
-        let dropped = engine.executor.drain(self.grace).await;
+        let dropped = engine
+            .executor
+            .drain(if has_failed {
+                Duration::ZERO
+            } else {
+                self.grace
+            })
+            .await;
         if dropped > 0 {
             tracing::warn!(
                 "{dropped} attempts did not end in time; they are given out again at the next start"
@@ -372,7 +383,16 @@ impl Worker {
             .map_err(|error| WorkerError::System {
                 what: "stopping the worker",
                 reason: error.to_string(),
-            })
+            })?;
+        if has_failed {
+            return Err(WorkerError::System {
+                what: "a thread of the worker panicked",
+                reason: "this is a fault of infinitic, see the log; what was acknowledged is durable, and \
+                         goes on at the next start"
+                    .to_owned(),
+            });
+        }
+        Ok(())
     }
 
     fn start(&mut self) -> Result<Engine, WorkerError> {

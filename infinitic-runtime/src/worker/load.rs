@@ -1,6 +1,7 @@
 //! Reading instances back: state and history from rows.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use infinitic_core::codec::{self, DecodeError, RowHeader};
 use infinitic_core::{Entry, History, Instance, InstanceId};
@@ -65,19 +66,59 @@ pub(crate) fn decode(
     })
 }
 
+/// Pause between attempts to read a store that fails.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// Reads one instance; nothing when there are no rows of it.
 pub(crate) fn load(store: &dyn KeyValue, id: InstanceId) -> Result<Option<Loaded>, StoreError> {
+    Ok(patiently(|| fold_rows(store, id, u32::MAX))?.finish())
+}
+
+/// The history in the first `rows` rows of an instance. Later ones, which the caller holds itself, may
+/// have reached the store meanwhile.
+pub(crate) fn read_rows(
+    store: &dyn KeyValue,
+    id: InstanceId,
+    rows: u32,
+) -> Result<History, StoreError> {
+    let fold = patiently(|| fold_rows(store, id, rows))?;
+    if fold.rows == rows {
+        return Ok(fold.history);
+    }
+    Err(missing(id, fold.rows))
+}
+
+/// Trouble of the disk passes, and changes no instance: the read is repeated until it does.
+fn patiently<T>(mut read: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    loop {
+        match read() {
+            Err(StoreError::Io(why)) => {
+                tracing::error!("the store cannot be read, trying again: {why}");
+                std::thread::park_timeout(PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn missing(id: InstanceId, row: u32) -> StoreError {
+    StoreError::Damaged(format!(
+        "row {row} of instance {id} is missing; restore the directory from a backup"
+    ))
+}
+
+fn fold_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<Fold, StoreError> {
     let mut fold = Fold::default();
     let mut failed = None;
     let mut visit = |key: &[u8], value: &[u8]| {
         let row = layout::parse_history_key(key).map_or(0, |(_, row)| row);
+        if row >= rows {
+            return ControlFlow::Break(());
+        }
         let result = if row == fold.rows {
             decode(id, row, value)
         } else {
-            Err(StoreError::Damaged(format!(
-                "row {} of instance {id} is missing; restore the directory from a backup",
-                fold.rows
-            )))
+            Err(missing(id, fold.rows))
         };
         match result {
             Ok((_, entries)) => {
@@ -94,6 +135,6 @@ pub(crate) fn load(store: &dyn KeyValue, id: InstanceId) -> Result<Option<Loaded
     store.scan(Table::History, &from, Some(&to), &mut visit)?;
     match failed {
         Some(error) => Err(error),
-        None => Ok(fold.finish()),
+        None => Ok(fold),
     }
 }

@@ -4,9 +4,11 @@
 //! executor, clients, other instances. [`node`] holds the threads, [`builder`] is what users touch.
 
 mod builder;
+mod cache;
 mod checkpoint;
 mod committer;
 mod endpoint;
+mod eviction;
 mod layout;
 mod load;
 mod mailbox;
@@ -14,6 +16,7 @@ mod maintenance;
 mod node;
 mod recovery;
 mod shard;
+mod turns;
 mod watchdog;
 
 use std::sync::Arc;

@@ -1,11 +1,14 @@
 //! A running worker: its threads, and how they start, watch each other and stop.
 
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use infinitic_core::{InstanceId, Message, Timestamp};
+use tokio::sync::watch;
 
 use super::Hosted;
 use super::committer::{Committer, Releaser};
@@ -50,6 +53,9 @@ pub(crate) struct Node {
 }
 
 struct Shared {
+    /// Whether a thread of the worker has panicked: a fault of ours, after which nothing is safe but to
+    /// stop and start again from what is durable.
+    failed: watch::Sender<bool>,
     parts: NodeParts,
     committer: Arc<Committer>,
     shards: Vec<ShardThread>,
@@ -98,6 +104,7 @@ impl Node {
             })
             .collect();
         let shared = Arc::new(Shared {
+            failed: watch::channel(false).0,
             parts,
             committer,
             shards: shard_threads,
@@ -116,6 +123,16 @@ impl Node {
             watchdog_thread: Mutex::new(Some(watchdog_thread)),
         };
         Ok((node, recovered))
+    }
+
+    /// Ends when a thread of the worker has panicked.
+    pub(crate) fn failed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut failed = self.shared.failed.subscribe();
+        async move {
+            if failed.wait_for(|failed| *failed).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Finishes what has arrived, makes it durable and ends the threads. Blocks.
@@ -231,7 +248,12 @@ fn run_shard(shared: &Arc<Shared>, shard: Shard, generation: u64) {
         .unwrap_or_else(PoisonError::into_inner) = generation;
     let body = {
         let shared = Arc::clone(shared);
-        move || shared.drive(shard, generation)
+        move || {
+            let driven = catch_unwind(AssertUnwindSafe(|| shared.drive(shard, generation)));
+            if driven.is_err() {
+                shared.failed.send_replace(true);
+            }
+        }
     };
     let thread = spawn(&format!("infinitic-shard-{}", entry.number), body);
     *entry.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);

@@ -12,14 +12,15 @@ use infinitic_core::codec::{self, RowHeader};
 use infinitic_core::engine::{self, Applied};
 use infinitic_core::{
     Answer, CommandId, Effect, Entry, FailureKind, FailureRecord, History, Instance, InstanceId,
-    Message, RequestId, RunNo, StepAttempt, TaskAttempt, TimerKey, Timestamp, TurnReport,
+    Message, RequestId, RunNo, StepAttempt, TaskAttempt, TimerKey, Timestamp,
 };
 
+use super::cache::UseOrder;
 use super::checkpoint::Checkpoint;
 use super::layout;
 use super::load::{self, Loaded};
 use crate::backend::{KeyValue, RowOp, StoreError};
-use crate::workflow::{HostedWorkflows, LiveRun, Replayed, RunInfo, StepJob, stopped};
+use crate::workflow::{HostedWorkflows, LiveRun, StepJob};
 
 /// When live futures are dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,36 +101,38 @@ pub(crate) type CommitNow = Arc<dyn Fn(Commit) + Send + Sync>;
 
 /// One shard.
 pub struct Shard {
-    pub(crate) number: u16,
-    pub(crate) store: Arc<dyn KeyValue>,
-    pub(crate) workflows: Arc<HostedWorkflows>,
-    pub(crate) settings: ShardSettings,
-    on_foreign: OnForeign,
-    slots: HashMap<InstanceId, Slot>,
-    timers: BTreeSet<(Timestamp, TimerKey)>,
+    pub(super) number: u16,
+    pub(super) store: Arc<dyn KeyValue>,
+    pub(super) workflows: Arc<HostedWorkflows>,
+    pub(super) settings: ShardSettings,
+    pub(super) on_foreign: OnForeign,
+    pub(super) slots: HashMap<InstanceId, Slot>,
+    pub(super) timers: BTreeSet<(Timestamp, TimerKey)>,
     /// Instances touched in this round.
-    touched: Vec<InstanceId>,
-    outgoing: Vec<Outgoing>,
-    pub(crate) ops: Vec<RowOp>,
+    pub(super) touched: Vec<InstanceId>,
+    pub(super) outgoing: Vec<Outgoing>,
+    pub(super) ops: Vec<RowOp>,
     /// Number of the last commit that was taken.
-    pub(crate) taken: u64,
+    pub(super) taken: u64,
     /// Number of the last commit that is durable.
-    durable: u64,
+    pub(super) durable: u64,
     /// Instances that may leave memory once a commit is durable.
-    retiring: VecDeque<(u64, InstanceId)>,
-    /// Instances in the order in which they were last used; stale pairs are skipped.
-    used: VecDeque<(u64, InstanceId)>,
-    clock: u64,
-    warm: usize,
-    pub(crate) checkpoint: Checkpoint,
-    unhosted_logged: BTreeSet<(String, u32)>,
+    pub(super) retiring: VecDeque<(u64, InstanceId)>,
+    /// Instances with a live future, by their last use.
+    pub(super) used_warm: UseOrder,
+    /// Instances in memory, by their last use.
+    pub(super) used_cached: UseOrder,
+    pub(super) clock: u64,
+    pub(super) warm: usize,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) unhosted_logged: BTreeSet<(String, u32)>,
     /// Attempts that may have taken the process down, to be given out again one by one.
-    suspects: VecDeque<CommandId>,
-    suspect: Option<CommandId>,
+    pub(super) suspects: VecDeque<CommandId>,
+    pub(super) suspect: Option<CommandId>,
     /// Makes a commit durable at once; only cautious turns need it.
-    pub(crate) commit_now: Option<CommitNow>,
+    pub(super) commit_now: Option<CommitNow>,
     /// What this thread is about to run, for the watchdog.
-    pub(crate) running: Arc<super::watchdog::Running>,
+    pub(super) running: Arc<super::watchdog::Running>,
 }
 
 impl std::fmt::Debug for Shard {
@@ -143,19 +146,19 @@ impl std::fmt::Debug for Shard {
 }
 
 #[derive(Debug)]
-struct Slot {
+pub(super) struct Slot {
     /// Absent only while a message is being applied.
-    instance: Option<Box<Instance>>,
-    live: Option<LiveRun>,
-    rows: u32,
+    pub(super) instance: Option<Box<Instance>>,
+    pub(super) live: Option<LiveRun>,
+    pub(super) rows: u32,
     /// Entries of this round.
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     /// Rows that were taken and may not be durable yet, for replays: (commit, row, entries).
-    unsynced: VecDeque<(u64, u32, Vec<Entry>)>,
+    pub(super) unsynced: VecDeque<(u64, u32, Vec<Entry>)>,
     /// What was just loaded, for the replay that follows.
-    history: Option<History>,
-    touched: bool,
-    used: u64,
+    pub(super) history: Option<History>,
+    pub(super) touched: bool,
+    pub(super) used: u64,
 }
 
 impl Shard {
@@ -182,7 +185,8 @@ impl Shard {
             taken: 0,
             durable: 0,
             retiring: VecDeque::new(),
-            used: VecDeque::new(),
+            used_warm: UseOrder::default(),
+            used_cached: UseOrder::default(),
             clock: 0,
             warm: 0,
             checkpoint: Checkpoint::default(),
@@ -283,7 +287,7 @@ impl Shard {
         Ok(())
     }
 
-    fn load(&mut self, id: InstanceId) -> Result<Option<Box<Instance>>, StoreError> {
+    pub(super) fn load(&mut self, id: InstanceId) -> Result<Option<Box<Instance>>, StoreError> {
         let Some(loaded) = load::load(&*self.store, id)? else {
             return Ok(None);
         };
@@ -391,7 +395,7 @@ impl Shard {
                 delivery,
                 replay,
             } => {
-                let report = self.run_turn(id, run, delivery, replay, now)?;
+                let report = self.run_turn(id, run, delivery, replay, now);
                 return Ok(Some(Message::TurnEnded { run, report }));
             }
             Effect::DropRun { run: _ } => self.drop_live(id),
@@ -428,220 +432,12 @@ impl Shard {
         }
     }
 
-    fn run_turn(
-        &mut self,
-        id: InstanceId,
-        run: RunNo,
-        delivery: Option<(infinitic_core::Position, infinitic_core::Outcome, Timestamp)>,
-        replay: bool,
-        now: Timestamp,
-    ) -> Result<TurnReport, StoreError> {
-        if replay {
-            self.drop_live(id);
-        }
-        if self.settings.cautious {
-            self.mark_turn(id, run, false);
-        }
-        self.running.begin(id, run, now);
-        let slot = self
-            .slots
-            .get_mut(&id)
-            .expect("turns are asked of loaded instances");
-        let report = match (&mut slot.live, delivery) {
-            (Some(live), Some(delivery)) => live.turn(Some(delivery)),
-            (Some(_), None) => TurnReport::default(),
-            (None, _) => self.replay(id, run)?,
-        };
-        self.running.end();
-        if self.settings.cautious {
-            self.mark_turn(id, run, true);
-        }
-        let slot = self
-            .slots
-            .get_mut(&id)
-            .expect("nothing removes a slot during its turn");
-        let must_stay = slot.live.as_ref().is_some_and(LiveRun::has_open_steps);
-        if report.stopped.is_some() || (self.settings.replay == Replay::Always && !must_stay) {
-            self.drop_live(id);
-        }
-        if let Some(explanation) = &report.stopped {
-            tracing::warn!(instance = %id, "instance stopped: {}", explanation.message);
-        }
-        Ok(report)
-    }
-
-    /// Writes down that a turn is about to run, durably, or that it has ended well.
-    fn mark_turn(&mut self, id: InstanceId, run: RunNo, done: bool) {
-        let Some(slot) = self.slots.get_mut(&id) else {
-            return;
-        };
-        let entry = Entry::TurnMarked { run, done };
-        if let Some(instance) = &mut slot.instance {
-            instance.evolve(&entry);
-        }
-        slot.entries.push(entry);
-        if done {
-            return;
-        }
-        let Some(commit_now) = self.commit_now.clone() else {
-            return;
-        };
-        if let Some(commit) = self.take_commit() {
-            let number = commit.number;
-            commit_now(commit);
-            self.durable = self.durable.max(number);
-            // The round goes on with this instance: its next row must be written too.
-            if let Some(slot) = self.slots.get_mut(&id)
-                && !slot.touched
-            {
-                slot.touched = true;
-                self.touched.push(id);
-            }
-        }
-    }
-
-    /// Builds the live run from its history, this round's entries included.
-    fn replay(&mut self, id: InstanceId, run: RunNo) -> Result<TurnReport, StoreError> {
-        let mut history = self.history(id)?;
-        let slot = self
-            .slots
-            .get_mut(&id)
-            .expect("turns are asked of loaded instances");
-        let instance = slot
-            .instance
-            .as_ref()
-            .expect("the instance is back while effects run");
-        let info = run_info(instance, run);
-        let (name, version) = (info.workflow.clone(), info.version);
-        let Some(workflow) = self.workflows.get(&name, version) else {
-            return Ok(self.unhosted(name.as_str(), version));
-        };
-        let Some(history) = history.take_run(run) else {
-            return Ok(stopped("the history holds no such run".to_owned()));
-        };
-        let on_foreign = Arc::clone(&self.on_foreign);
-        let on_foreign = Box::new(move || on_foreign(id, run));
-        let Replayed { run: live, report } = LiveRun::replay(&workflow, info, history, on_foreign);
-        slot.live = Some(live);
-        self.warm += 1;
-        Ok(report)
-    }
-
-    fn unhosted(&mut self, name: &str, version: u32) -> TurnReport {
-        if self.unhosted_logged.insert((name.to_owned(), version)) {
-            tracing::warn!(
-                "instances of workflow `{name}` version {version} wait: no worker here hosts it; \
-                 host it with `.workflow(…)` and start the worker again"
-            );
-        }
-        stopped(format!(
-            "no worker here hosts workflow `{name}` in version {version}; the instance goes on when \
-             one that does is started"
-        ))
-    }
-
-    /// The whole history of an instance: what the store has, what is on its way there, and this round's.
-    fn history(&mut self, id: InstanceId) -> Result<History, StoreError> {
-        let slot = self.slots.get_mut(&id).expect("the caller has the slot");
-        let mut history = match slot.history.take() {
-            Some(history) => history,
-            None => {
-                let first_unsynced = slot.unsynced.front().map_or(slot.rows, |(_, row, _)| *row);
-                let mut history = if first_unsynced == 0 {
-                    History::default()
-                } else {
-                    read_rows(&*self.store, id, first_unsynced)?
-                };
-                for (_, _, entries) in &slot.unsynced {
-                    entries.iter().cloned().for_each(|entry| history.add(entry));
-                }
-                history
-            }
-        };
-        slot.entries
-            .iter()
-            .cloned()
-            .for_each(|entry| history.add(entry));
-        Ok(history)
-    }
-
-    /// Where a failed run goes on: planned by the engine, measured by a replay up to there.
-    fn plan(
-        &mut self,
-        id: InstanceId,
-        plan: fn(RunNo, &infinitic_core::RunHistory) -> Option<engine::Reopening>,
-    ) -> Result<Option<Box<infinitic_core::Cut>>, StoreError> {
-        if !self.slots.contains_key(&id) {
-            let Some(instance) = self.load(id)? else {
-                return Ok(None);
-            };
-            self.slots.get_mut(&id).expect("just loaded").instance = Some(instance);
-        }
-        let run = RunNo(0);
-        let mut history = self.history(id)?;
-        let slot = self.slots.get_mut(&id).expect("loaded above");
-        let instance = slot.instance.as_ref().expect("no message is being applied");
-        let Some(history) = history.take_run(run) else {
-            return Ok(None);
-        };
-        let Some(reopening) = plan(run, &history) else {
-            return Ok(None);
-        };
-        let info = run_info(instance, run);
-        let Some(workflow) = self.workflows.get(&info.workflow, info.version) else {
-            return Ok(None);
-        };
-        let kept =
-            LiveRun::commands_after(&workflow, info, history.clone(), reopening.outcomes_kept);
-        Ok(Some(Box::new(reopening.cut(&history, kept))))
-    }
-
-    fn drop_live(&mut self, id: InstanceId) {
+    pub(super) fn drop_live(&mut self, id: InstanceId) {
         if let Some(slot) = self.slots.get_mut(&id)
             && slot.live.take().is_some()
         {
             self.warm -= 1;
         }
-    }
-
-    /// Stops an instance whose code was woken by something foreign.
-    ///
-    /// # Errors
-    /// As [`Shard::handle`].
-    pub fn stop_foreign(
-        &mut self,
-        id: InstanceId,
-        run: RunNo,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let has_live = self.slots.get(&id).is_some_and(|slot| slot.live.is_some());
-        if !has_live {
-            return Ok(());
-        }
-        self.stop(id, run, crate::workflow::foreign_explanation(), now)
-    }
-
-    /// Stops an instance with an explanation.
-    ///
-    /// # Errors
-    /// As [`Shard::handle`].
-    pub fn stop(
-        &mut self,
-        id: InstanceId,
-        run: RunNo,
-        why: String,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        tracing::warn!(instance = %id, "instance stopped: {why}");
-        self.drop_live(id);
-        self.handle(
-            id,
-            Message::TurnEnded {
-                run,
-                report: stopped(why),
-            },
-            now,
-        )
     }
 
     /// When the next timer rings.
@@ -698,6 +494,7 @@ impl Shard {
         };
         slot.touched = false;
         slot.history = None;
+        slot.trim(self.durable);
         let Some(instance) = &slot.instance else {
             return;
         };
@@ -717,7 +514,10 @@ impl Shard {
         if status.is_ended() {
             self.retiring.push_back((number, id));
         } else {
-            self.used.push_back((slot.used, id));
+            if slot.live.is_some() {
+                self.used_warm.used(slot.used, id);
+            }
+            self.used_cached.used(slot.used, id);
         }
     }
 
@@ -725,72 +525,6 @@ impl Shard {
     pub(crate) fn continue_after(&mut self, submitted: u64) {
         self.taken = submitted;
         self.durable = submitted;
-    }
-
-    /// Learns that commits up to `number` are durable, and drops from memory what may leave it.
-    pub fn made_durable(&mut self, number: u64) {
-        self.durable = self.durable.max(number);
-        while let Some((commit, id)) = self.retiring.front().copied() {
-            if commit > self.durable {
-                break;
-            }
-            self.retiring.pop_front();
-            self.forget(id, true);
-        }
-        while self.slots.len() > self.settings.cached_max || self.warm > self.settings.warm_max {
-            let Some((used, id)) = self.used.pop_front() else {
-                break;
-            };
-            let Some(slot) = self.slots.get_mut(&id) else {
-                continue;
-            };
-            if slot.used != used {
-                continue;
-            }
-            if slot.is_busy(self.durable) {
-                self.used.push_back((used, id));
-                break;
-            }
-            self.drop_live(id);
-            if self.slots.len() > self.settings.cached_max {
-                self.forget(id, false);
-            } else {
-                self.used.push_back((used, id));
-            }
-        }
-        self.shrink_used();
-    }
-
-    /// Drops a slot if nothing of it is still on its way to the store.
-    fn forget(&mut self, id: InstanceId, only_ended: bool) {
-        let Some(slot) = self.slots.get_mut(&id) else {
-            return;
-        };
-        let ended = slot
-            .instance
-            .as_ref()
-            .is_some_and(|i| i.status().is_ended());
-        if slot.is_busy(self.durable) || (only_ended && !ended) {
-            return;
-        }
-        if slot
-            .instance
-            .as_ref()
-            .is_some_and(|instance| !instance.waiting.is_empty())
-        {
-            return;
-        }
-        self.drop_live(id);
-        self.slots.remove(&id);
-    }
-
-    /// Stale pairs must not outgrow the instances that they name.
-    fn shrink_used(&mut self) {
-        if self.used.len() > 4 * self.slots.len() + 1024 {
-            let slots = &self.slots;
-            self.used
-                .retain(|(used, id)| slots.get(id).is_some_and(|slot| slot.used == *used));
-        }
     }
 
     /// Takes in an open instance that was found after a start of the process.
@@ -836,8 +570,8 @@ impl Shard {
 }
 
 impl Slot {
-    /// Whether memory holds something that the store does not have yet, or a step that is running.
-    fn is_busy(&mut self, durable: u64) -> bool {
+    /// Forgets the rows that the store has.
+    pub(super) fn trim(&mut self, durable: u64) {
         while self
             .unsynced
             .front()
@@ -845,31 +579,17 @@ impl Slot {
         {
             self.unsynced.pop_front();
         }
-        self.touched
-            || !self.unsynced.is_empty()
-            || self.live.as_ref().is_some_and(LiveRun::has_open_steps)
     }
-}
 
-fn run_info(instance: &Instance, run: RunNo) -> RunInfo {
-    RunInfo {
-        instance: instance.id,
-        workflow: instance.workflow.clone(),
-        version: instance.version,
-        tags: instance.tags.clone(),
-        meta: instance.meta.clone(),
-        run,
+    /// Whether memory holds something that the store does not have yet.
+    pub(super) fn is_busy(&mut self, durable: u64) -> bool {
+        self.trim(durable);
+        self.touched || !self.unsynced.is_empty()
     }
-}
 
-fn read_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<History, StoreError> {
-    let loaded = load::load(store, id)?;
-    match loaded {
-        Some(loaded) if loaded.rows >= rows => Ok(loaded.history),
-        found => Err(StoreError::Damaged(format!(
-            "instance {id} has {} rows instead of {rows}; restore the directory from a backup",
-            found.map_or(0, |loaded| loaded.rows)
-        ))),
+    /// Whether a step runs whose code only the live future holds.
+    pub(super) fn has_open_steps(&self) -> bool {
+        self.live.as_ref().is_some_and(LiveRun::has_open_steps)
     }
 }
 

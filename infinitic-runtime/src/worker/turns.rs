@@ -1,0 +1,262 @@
+//! A shard's turns: on the live future, or by replay of the history.
+
+use std::sync::Arc;
+
+use infinitic_core::engine;
+use infinitic_core::instance::VERSION_OPEN;
+use infinitic_core::{
+    Cut, Entry, History, Instance, InstanceId, Message, Outcome, Position, RunHistory, RunNo,
+    Steering, Timestamp, TurnReport,
+};
+
+use super::load;
+use super::shard::{Replay, Shard};
+use crate::backend::StoreError;
+use crate::workflow::{LiveRun, Replayed, RunInfo, foreign_explanation, stopped};
+
+impl Shard {
+    pub(super) fn run_turn(
+        &mut self,
+        id: InstanceId,
+        run: RunNo,
+        delivery: Option<(Position, Outcome, Timestamp)>,
+        replay: bool,
+        now: Timestamp,
+    ) -> TurnReport {
+        if replay {
+            self.drop_live(id);
+        }
+        if self.settings.cautious {
+            self.mark_turn(id, run, false);
+        }
+        self.running.begin(id, run, now);
+        let slot = self
+            .slots
+            .get_mut(&id)
+            .expect("turns are asked of loaded instances");
+        let report = match (&mut slot.live, delivery) {
+            (Some(live), Some(delivery)) => live.turn(Some(delivery)),
+            (Some(_), None) => TurnReport::default(),
+            (None, _) => self.replay(id, run),
+        };
+        self.running.end();
+        if self.settings.cautious {
+            self.mark_turn(id, run, true);
+        }
+        let slot = self
+            .slots
+            .get_mut(&id)
+            .expect("nothing removes a slot during its turn");
+        let must_stay = slot.live.as_ref().is_some_and(LiveRun::has_open_steps);
+        if report.stopped.is_some() || (self.settings.replay == Replay::Always && !must_stay) {
+            self.drop_live(id);
+        }
+        if let Some(explanation) = &report.stopped {
+            tracing::warn!(instance = %id, "instance stopped: {}", explanation.message);
+        }
+        report
+    }
+
+    /// Adds an entry that is no answer to a message.
+    fn note(&mut self, id: InstanceId, entry: Entry) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        if let Some(instance) = &mut slot.instance {
+            instance.evolve(&entry);
+        }
+        slot.entries.push(entry);
+        if !slot.touched {
+            slot.touched = true;
+            self.touched.push(id);
+        }
+    }
+
+    /// Writes down that a turn is about to run, durably, or that it has ended well.
+    fn mark_turn(&mut self, id: InstanceId, run: RunNo, done: bool) {
+        self.note(id, Entry::TurnMarked { run, done });
+        if done {
+            return;
+        }
+        let Some(commit_now) = self.commit_now.clone() else {
+            return;
+        };
+        if let Some(commit) = self.take_commit() {
+            let number = commit.number;
+            commit_now(commit);
+            self.durable = self.durable.max(number);
+        }
+    }
+
+    /// Builds the live run from its history, this round's entries included. A history that cannot be
+    /// read stops the instance: nothing of it is lost by that, and a retry reads it again.
+    fn replay(&mut self, id: InstanceId, run: RunNo) -> TurnReport {
+        let mut history = match self.history(id) {
+            Ok(history) => history,
+            Err(error) => return stopped(format!("its history cannot be read: {error}")),
+        };
+        let Some(history) = history.take_run(run) else {
+            return stopped("its history holds no such run".to_owned());
+        };
+        self.choose_version(id);
+        let slot = self
+            .slots
+            .get_mut(&id)
+            .expect("turns are asked of loaded instances");
+        let instance = slot
+            .instance
+            .as_ref()
+            .expect("the instance is back while effects run");
+        let info = run_info(instance, run);
+        let (name, version) = (info.workflow.clone(), info.version);
+        let Some(workflow) = self.workflows.get(&name, version) else {
+            return self.unhosted(name.as_str(), version);
+        };
+        let on_foreign = Arc::clone(&self.on_foreign);
+        let on_foreign = Box::new(move || on_foreign(id, run));
+        let Replayed { run: live, report } = LiveRun::replay(&workflow, info, history, on_foreign);
+        slot.live = Some(live);
+        self.warm += 1;
+        report
+    }
+
+    /// An instance that was started when nobody hosted its workflow takes the highest version that is
+    /// hosted when somebody does.
+    fn choose_version(&mut self, id: InstanceId) {
+        let Some(instance) = self.slots.get(&id).and_then(|slot| slot.instance.as_ref()) else {
+            return;
+        };
+        if instance.version != VERSION_OPEN {
+            return;
+        }
+        if let Some(version) = self.workflows.highest_version(&instance.workflow) {
+            let steering = Steering::VersionChosen { version };
+            let at = instance.changed_at;
+            self.note(id, Entry::Steered { steering, at });
+        }
+    }
+
+    fn unhosted(&mut self, name: &str, version: u32) -> TurnReport {
+        let which = match version {
+            VERSION_OPEN => format!("`{name}`"),
+            version => format!("`{name}` in version {version}"),
+        };
+        if self.unhosted_logged.insert((name.to_owned(), version)) {
+            tracing::warn!(
+                "instances of workflow {which} wait: no worker here hosts it; \
+                 host it with `.workflow(…)` and start the worker again"
+            );
+        }
+        stopped(format!(
+            "no worker here hosts workflow {which}; the instance goes on when \
+             one that does is started"
+        ))
+    }
+
+    /// The whole history of an instance: what the store has, what is on its way there, and this round's.
+    fn history(&mut self, id: InstanceId) -> Result<History, StoreError> {
+        let slot = self.slots.get_mut(&id).expect("the caller has the slot");
+        let mut history = match slot.history.take() {
+            Some(history) => history,
+            None => {
+                let first_unsynced = slot.unsynced.front().map_or(slot.rows, |(_, row, _)| *row);
+                let mut history = if first_unsynced == 0 {
+                    History::default()
+                } else {
+                    load::read_rows(&*self.store, id, first_unsynced)?
+                };
+                for (_, _, entries) in &slot.unsynced {
+                    entries.iter().cloned().for_each(|entry| history.add(entry));
+                }
+                history
+            }
+        };
+        slot.entries
+            .iter()
+            .cloned()
+            .for_each(|entry| history.add(entry));
+        Ok(history)
+    }
+
+    /// Where a failed run goes on: planned by the engine, measured by a replay up to there.
+    pub(super) fn plan(
+        &mut self,
+        id: InstanceId,
+        plan: fn(RunNo, &RunHistory) -> Option<engine::Reopening>,
+    ) -> Result<Option<Box<Cut>>, StoreError> {
+        if !self.slots.contains_key(&id) {
+            let Some(instance) = self.load(id)? else {
+                return Ok(None);
+            };
+            self.slots.get_mut(&id).expect("just loaded").instance = Some(instance);
+        }
+        let run = RunNo(0);
+        let mut history = self.history(id)?;
+        let slot = self.slots.get_mut(&id).expect("loaded above");
+        let instance = slot.instance.as_ref().expect("no message is being applied");
+        let Some(history) = history.take_run(run) else {
+            return Ok(None);
+        };
+        let Some(reopening) = plan(run, &history) else {
+            return Ok(None);
+        };
+        let info = run_info(instance, run);
+        let Some(workflow) = self.workflows.get(&info.workflow, info.version) else {
+            return Ok(None);
+        };
+        let kept =
+            LiveRun::commands_after(&workflow, info, history.clone(), reopening.outcomes_kept);
+        Ok(Some(Box::new(reopening.cut(&history, kept))))
+    }
+
+    /// Stops an instance whose code was woken by something foreign.
+    ///
+    /// # Errors
+    /// As [`Shard::handle`].
+    pub fn stop_foreign(
+        &mut self,
+        id: InstanceId,
+        run: RunNo,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let has_live = self.slots.get(&id).is_some_and(|slot| slot.live.is_some());
+        if !has_live {
+            return Ok(());
+        }
+        self.stop(id, run, foreign_explanation(), now)
+    }
+
+    /// Stops an instance with an explanation.
+    ///
+    /// # Errors
+    /// As [`Shard::handle`].
+    pub fn stop(
+        &mut self,
+        id: InstanceId,
+        run: RunNo,
+        why: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        tracing::warn!(instance = %id, "instance stopped: {why}");
+        self.drop_live(id);
+        self.handle(
+            id,
+            Message::TurnEnded {
+                run,
+                report: stopped(why),
+            },
+            now,
+        )
+    }
+}
+
+fn run_info(instance: &Instance, run: RunNo) -> RunInfo {
+    RunInfo {
+        instance: instance.id,
+        workflow: instance.workflow.clone(),
+        version: instance.version,
+        tags: instance.tags.clone(),
+        meta: instance.meta.clone(),
+        run,
+    }
+}
