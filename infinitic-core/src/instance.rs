@@ -147,7 +147,7 @@ pub struct OpenStep {
 pub struct Attempts {
     /// The current attempt, or the next one during a pause.
     pub current: Attempt,
-    /// When the next one is due, during a pause.
+    /// When the current one was or will be due; nothing for the first, which is due at once.
     pub due: Option<Timestamp>,
     /// How often the current one was given out again after the process died.
     pub redeliveries: u32,
@@ -492,6 +492,14 @@ impl OpenKind {
 }
 
 impl Attempts {
+    /// When the pause before the current attempt ends; nothing when it was given out.
+    ///
+    /// No entry says that a pause is over: the time does.
+    #[must_use]
+    pub fn pause_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.due.filter(|due| *due > now)
+    }
+
     fn failed(&mut self, attempt: Attempt, failure: &FailureRecord, due: Timestamp) {
         self.previous.push(failure.message.clone());
         if self.previous.len() > PREVIOUS_KEPT {

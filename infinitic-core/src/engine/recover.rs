@@ -26,7 +26,7 @@ pub(super) fn recovered(step: &mut Step, cautious: bool) {
             let given_out = open
                 .kind
                 .attempts()
-                .is_some_and(|attempts| attempts.due.is_none());
+                .is_some_and(|attempts| attempts.pause_until(step.now).is_none());
             if given_out && cautious {
                 let id = step.instance.command_id(run, position, &open);
                 step.effect(Effect::Suspect { id });
