@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::effect::{Answer, Effect};
 use crate::entry::{Entry, KeptCommand, Steering};
 use crate::failure::{FailureRecord, Origin};
-use crate::history::RunHistory;
+use crate::history::{DeliveredOutcome, RunHistory};
 use crate::ids::{Attempt, Position, RequestId, RunNo, Sequence};
 use crate::instance::{OpenKind, is_failed};
 use crate::message::Cut;
@@ -35,8 +35,9 @@ pub fn plan_retry_tasks(run: RunNo, history: &RunHistory) -> Option<Reopening> {
         .as_ref()
         .and_then(|result| result.as_ref().err());
     let culprit = culprit.and_then(|failure| failed_task(failure));
-    let failed =
-        |(_, delivered): &(usize, &crate::history::DeliveredOutcome)| is_failed(&delivered.outcome);
+    let failed = |(_, delivered): &(usize, &DeliveredOutcome)| {
+        is_failed(&delivered.outcome) && !delivered.late
+    };
     let index = history
         .outcomes
         .iter()
@@ -60,7 +61,8 @@ pub fn plan_retry_turn(run: RunNo, history: &RunHistory) -> Option<Reopening> {
     if !history.result.as_ref().is_some_and(Result::is_err) {
         return None;
     }
-    let outcomes = u32::try_from(history.outcomes.len()).ok()?;
+    let seen = history.outcomes.iter().filter(|told| !told.late).count();
+    let outcomes = u32::try_from(seen).ok()?;
     Some(Reopening {
         run,
         outcomes_kept: outcomes.saturating_sub(1),
@@ -85,9 +87,16 @@ impl Reopening {
     /// outcomes that stay.
     #[must_use]
     pub fn cut(self, history: &RunHistory, commands_kept: u32) -> Cut {
-        let kept = &history.outcomes[..self.outcomes_kept as usize];
-        let later = &history.outcomes[self.outcomes_kept as usize..];
         let is_kept = |position: Position| position.0 < commands_kept;
+        // Changed code may ask something else before it comes here. The outcome of a command that
+        // goes must go too: its place will be another command's.
+        let outcomes_kept = history
+            .outcomes
+            .iter()
+            .take(self.outcomes_kept as usize)
+            .take_while(|told| is_kept(told.position))
+            .count();
+        let (kept, later) = history.outcomes.split_at(outcomes_kept);
         let commands = &history.commands[..(commands_kept as usize).min(history.commands.len())];
         let cancelled: Vec<Position> = commands
             .iter()
@@ -105,16 +114,12 @@ impl Reopening {
             if is_over {
                 continue;
             }
-            let failed = later
-                .iter()
-                .any(|d| d.position == position && is_failed(&d.outcome));
-            // A number that no earlier sequence of this task had: outcomes of those change nothing.
-            let restarts = failed && self.restart_failed;
-            let sequence = Sequence(if restarts { 1 + history.reopening.0 } else { 0 });
             open.push(KeptCommand {
                 position,
                 reopening: *reopening,
-                sequence,
+                // A number that no earlier sequence of this task had: outcomes of those, of cancelled
+                // steps too, change nothing.
+                sequence: Sequence(1 + history.reopening.0),
                 attempt: Attempt(0),
                 command: command.clone(),
             });
@@ -127,7 +132,7 @@ impl Reopening {
             .collect();
         Cut {
             run: self.run,
-            outcomes_kept: self.outcomes_kept,
+            outcomes_kept: u32::try_from(outcomes_kept).expect("no more than were planned"),
             commands_kept,
             open,
             redeliver,
