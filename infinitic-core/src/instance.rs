@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{CallOptions, Command, RunResult};
-use crate::entry::{Entry, Steering};
+use crate::entry::{Entry, KeptCommand, Steering};
 use crate::failure::{FailureKind, FailureRecord};
 use crate::ids::{Attempt, CommandId, InstanceId, Position, Reopening, RequestId, RunNo, Sequence};
 use crate::names::{MethodName, ServiceName, StepName, TaskName, WorkflowName};
@@ -299,9 +299,9 @@ impl Instance {
                 self.touch(*at);
                 self.stopped = None;
                 if let Some(run) = self.runs.get_mut(run) {
-                    run.reopen(*outcomes_kept, *commands_kept);
+                    let mut before = run.reopen(*outcomes_kept, *commands_kept);
                     for kept in open {
-                        run.keep(kept, *at);
+                        run.keep(kept, before.remove(&kept.position), *at);
                     }
                 }
             }
@@ -387,17 +387,20 @@ impl Run {
         }
     }
 
-    fn reopen(&mut self, outcomes_kept: u32, commands_kept: u32) {
+    /// Answers what was open until now.
+    fn reopen(&mut self, outcomes_kept: u32, commands_kept: u32) -> BTreeMap<Position, Open> {
         self.result = None;
         self.reopening = self.reopening.next();
         self.outcomes = outcomes_kept;
         self.commands = commands_kept;
         self.deadly_turns = 0;
-        self.open.clear();
+        std::mem::take(&mut self.open)
     }
 
-    fn keep(&mut self, kept: &crate::entry::KeptCommand, at: Timestamp) {
-        if let Some(mut kind) = OpenKind::of(&kept.command, at) {
+    fn keep(&mut self, kept: &KeptCommand, before: Option<Open>, at: Timestamp) {
+        if let Some(before) = before.filter(|open| kept.goes_on(open)) {
+            self.open.insert(kept.position, before);
+        } else if let Some(mut kind) = OpenKind::of(&kept.command, at) {
             if let Some(attempts) = kind.attempts_mut() {
                 attempts.current = kept.attempt;
             }
@@ -408,6 +411,13 @@ impl Run {
             };
             self.open.insert(kept.position, open);
         }
+    }
+}
+
+impl KeptCommand {
+    /// Whether it is what was open before, untouched by the reopening.
+    fn goes_on(&self, before: &Open) -> bool {
+        (before.reopening, before.sequence) == (self.reopening, self.sequence)
     }
 }
 

@@ -161,6 +161,7 @@ pub(super) fn retry_turn(step: &mut Step, cut: Option<Box<Cut>>, request: Option
                 delivery: None,
                 replay: true,
             });
+            give_steps_out(step, run);
         }
         step.answer(request, Answer::Done);
         return;
@@ -181,6 +182,22 @@ pub(super) fn retry_tasks(step: &mut Step, cut: Option<Box<Cut>>, request: Optio
         request,
         "no failed task led to its end; mend the code and use retry_turn",
     );
+}
+
+/// Gives the open steps of a run out again: an attempt that came due while the code stood still found
+/// no live future to run in. One that is running is known to its executor, which ignores the second.
+fn give_steps_out(step: &mut Step, run: RunNo) {
+    let open = step.instance.runs[&run].open.iter();
+    let steps: Vec<Position> = open
+        .filter(|(_, open)| match open.kind {
+            OpenKind::Step(_) => true,
+            OpenKind::Task(_) | OpenKind::Timer { .. } => false,
+        })
+        .map(|(position, _)| *position)
+        .collect();
+    for position in steps {
+        turn::begin(step, run, position);
+    }
 }
 
 fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, why_not: &str) {
@@ -210,7 +227,7 @@ fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, wh
         redeliver,
     } = *cut;
     take_back(step, run, &open);
-    let running = keep_running(step, run, &mut open);
+    let goes_on = keep_open(step, run, &mut open);
     let positions: Vec<Position> = open.iter().map(|kept| kept.position).collect();
     let at = step.now;
     step.record(Entry::Reopened {
@@ -221,12 +238,6 @@ fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, wh
         at,
     });
     step.effect(Effect::DropRun { run });
-    let told: Vec<Position> = redeliver.iter().map(|(position, _)| *position).collect();
-    for position in positions {
-        if !told.contains(&position) && !running.contains(&position) {
-            turn::begin(step, run, position);
-        }
-    }
     // The code sees what is told again in one replay: nothing new can come between.
     for (position, outcome) in redeliver {
         step.record(Entry::Delivered {
@@ -241,26 +252,28 @@ fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, wh
         delivery: None,
         replay: true,
     });
+    // After the replay: only then is there a live future with what a step runs.
+    for position in positions {
+        if !goes_on.contains(&position) {
+            turn::begin(step, run, position);
+        }
+    }
     step.answer(request, Answer::Done);
 }
 
-/// Lets what is still open go on where it is. Answers which of it is running: giving that out again
-/// would only double it.
-fn keep_running(step: &Step, run: RunNo, kept: &mut [KeptCommand]) -> Vec<Position> {
-    let mut running = Vec::new();
+/// Lets what is still open go on where it is. Answers what that is: it was given out or armed before,
+/// and doing so again would only double it.
+fn keep_open(step: &Step, run: RunNo, kept: &mut [KeptCommand]) -> Vec<Position> {
+    let mut goes_on = Vec::new();
     for kept in kept {
         let Some(open) = step.instance.runs[&run].open.get(&kept.position) else {
             continue;
         };
         kept.sequence = open.sequence;
-        if let Some(attempts) = open.kind.attempts() {
-            kept.attempt = attempts.current;
-            if attempts.due.is_none() {
-                running.push(kept.position);
-            }
-        }
+        kept.attempt = open.kind.attempts().map_or(kept.attempt, |it| it.current);
+        goes_on.push(kept.position);
     }
-    running
+    goes_on
 }
 
 /// Takes back running attempts that the reopening voids.
