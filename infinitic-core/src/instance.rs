@@ -267,6 +267,8 @@ impl Instance {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.open.remove(position);
                     run.outcomes += 1;
+                    // The process has outlived the turn before.
+                    run.deadly_turns = 0;
                 }
             }
             Entry::AttemptFailed {
@@ -341,7 +343,13 @@ impl Instance {
     fn steer(&mut self, steering: &Steering) {
         match steering {
             Steering::Stopped { explanation } => self.stopped = Some(explanation.clone()),
-            Steering::TurnRetried => self.stopped = None,
+            Steering::TurnRetried => {
+                self.stopped = None;
+                // Somebody vouches for mended code: its turns are counted anew.
+                for run in self.runs.values_mut() {
+                    run.deadly_turns = 0;
+                }
+            }
             Steering::CancelRequested => {
                 self.cancelled = true;
                 self.stopped = None;
