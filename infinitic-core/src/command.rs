@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::nesting;
 use crate::failure::FailureRecord;
 use crate::ids::{InstanceId, Position};
 use crate::names::{
@@ -130,6 +131,7 @@ pub enum Command {
     /// Remember a call to make if the run fails.
     RegisterCompensation {
         /// The call.
+        #[serde(deserialize_with = "nesting::deserialize")]
         call: Box<Command>,
     },
     /// A marker that a changed piece of code leaves in the history.

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::nesting;
 use crate::ids::{InstanceId, TaskId};
 use crate::names::{ServiceName, TaskName, WorkflowName};
 use crate::payload::Payload;
@@ -82,6 +83,8 @@ pub struct FailureRecord {
     /// What failed, when it is known.
     pub origin: Option<Origin>,
     /// The failure that led to this one: of a task, seen by the workflow that failed by it.
+    #[serde(serialize_with = "nesting::serialize_cut")]
+    #[serde(deserialize_with = "nesting::deserialize")]
     pub cause: Option<Box<FailureRecord>>,
     /// Where a panic happened, and the backtrace if there was one.
     pub backtrace: Option<String>,

@@ -19,6 +19,8 @@ pub struct DeliveredOutcome {
     pub outcome: Outcome,
     /// The time of the turn that saw it.
     pub at: Timestamp,
+    /// The run had ended before, so that its code never saw it.
+    pub late: bool,
 }
 
 /// What is known of one run.
@@ -109,6 +111,7 @@ impl History {
                         position,
                         outcome,
                         at,
+                        late: history.result.is_some(),
                     });
                 }
             }

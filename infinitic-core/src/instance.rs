@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{CallOptions, Command, RunResult};
-use crate::entry::{Entry, Steering};
+use crate::entry::{Entry, KeptCommand, Steering};
 use crate::failure::{FailureKind, FailureRecord};
 use crate::ids::{Attempt, CommandId, InstanceId, Position, Reopening, RequestId, RunNo, Sequence};
 use crate::names::{MethodName, ServiceName, StepName, TaskName, WorkflowName};
@@ -150,7 +150,7 @@ pub struct OpenStep {
 pub struct Attempts {
     /// The current attempt, or the next one during a pause.
     pub current: Attempt,
-    /// When the next one is due, during a pause.
+    /// When the current one was or will be due; nothing for the first, which is due at once.
     pub due: Option<Timestamp>,
     /// How often the current one was given out again after the process died.
     pub redeliveries: u32,
@@ -270,6 +270,8 @@ impl Instance {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.open.remove(position);
                     run.outcomes += 1;
+                    // The process has outlived the turn before.
+                    run.deadly_turns = 0;
                 }
             }
             Entry::AttemptFailed {
@@ -302,9 +304,9 @@ impl Instance {
                 self.touch(*at);
                 self.stopped = None;
                 if let Some(run) = self.runs.get_mut(run) {
-                    run.reopen(*outcomes_kept, *commands_kept);
+                    let mut before = run.reopen(*outcomes_kept, *commands_kept);
                     for kept in open {
-                        run.keep(kept, *at);
+                        run.keep(kept, before.remove(&kept.position), *at);
                     }
                 }
             }
@@ -344,7 +346,13 @@ impl Instance {
     fn steer(&mut self, steering: &Steering) {
         match steering {
             Steering::Stopped { explanation } => self.stopped = Some(explanation.clone()),
-            Steering::TurnRetried => self.stopped = None,
+            Steering::TurnRetried => {
+                self.stopped = None;
+                // Somebody vouches for mended code: its turns are counted anew.
+                for run in self.runs.values_mut() {
+                    run.deadly_turns = 0;
+                }
+            }
             Steering::CancelRequested => {
                 self.cancelled = true;
                 self.stopped = None;
@@ -391,17 +399,20 @@ impl Run {
         }
     }
 
-    fn reopen(&mut self, outcomes_kept: u32, commands_kept: u32) {
+    /// Answers what was open until now.
+    fn reopen(&mut self, outcomes_kept: u32, commands_kept: u32) -> BTreeMap<Position, Open> {
         self.result = None;
         self.reopening = self.reopening.next();
         self.outcomes = outcomes_kept;
         self.commands = commands_kept;
         self.deadly_turns = 0;
-        self.open.clear();
+        std::mem::take(&mut self.open)
     }
 
-    fn keep(&mut self, kept: &crate::entry::KeptCommand, at: Timestamp) {
-        if let Some(mut kind) = OpenKind::of(&kept.command, at) {
+    fn keep(&mut self, kept: &KeptCommand, before: Option<Open>, at: Timestamp) {
+        if let Some(before) = before.filter(|open| kept.goes_on(open)) {
+            self.open.insert(kept.position, before);
+        } else if let Some(mut kind) = OpenKind::of(&kept.command, at) {
             if let Some(attempts) = kind.attempts_mut() {
                 attempts.current = kept.attempt;
             }
@@ -412,6 +423,13 @@ impl Run {
             };
             self.open.insert(kept.position, open);
         }
+    }
+}
+
+impl KeptCommand {
+    /// Whether it is what was open before, untouched by the reopening.
+    fn goes_on(&self, before: &Open) -> bool {
+        (before.reopening, before.sequence) == (self.reopening, self.sequence)
     }
 }
 
@@ -496,6 +514,14 @@ impl OpenKind {
 }
 
 impl Attempts {
+    /// When the pause before the current attempt ends; nothing when it was given out.
+    ///
+    /// No entry says that a pause is over: the time does.
+    #[must_use]
+    pub fn pause_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.due.filter(|due| *due > now)
+    }
+
     fn failed(&mut self, attempt: Attempt, failure: &FailureRecord, due: Timestamp) {
         self.previous.push(failure.message.clone());
         if self.previous.len() > PREVIOUS_KEPT {

@@ -3,6 +3,7 @@
 //! Each blob begins with a version byte. Every version that was ever released decodes for ever: its
 //! golden bytes stand in `tests/golden`.
 
+pub(crate) mod nesting;
 mod v1;
 
 use crate::entry::Entry;

@@ -26,7 +26,7 @@ pub(super) fn recovered(step: &mut Step, cautious: bool) {
             let given_out = open
                 .kind
                 .attempts()
-                .is_some_and(|attempts| attempts.due.is_none());
+                .is_some_and(|attempts| attempts.pause_until(step.now).is_none());
             if given_out && cautious {
                 let id = step.instance.command_id(run, position, &open);
                 step.effect(Effect::Suspect { id });
@@ -73,6 +73,9 @@ fn recover_run(step: &mut Step, run: RunNo) {
         return;
     }
     if state.deadly_turns >= DEADLY_TURNS_MAX {
+        if step.instance.stopped.is_some() {
+            return;
+        }
         let explanation = Box::new(
             FailureRecord::new(
                 FailureKind::Stopped,
@@ -128,7 +131,8 @@ fn crashed(step: &Step, id: CommandId, open: &Open, attempts: &Attempts) -> Fail
     let mut failure = FailureRecord::new(
         FailureKind::Crashed,
         format!(
-            "the process died {} times during this attempt",
+            "the process died each time this attempt ran: at first, and after each of its {} \
+             redeliveries",
             attempts.redeliveries
         ),
     )

@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::effect::{Answer, Effect};
 use crate::entry::{Entry, KeptCommand, Steering};
 use crate::failure::{FailureRecord, Origin};
-use crate::history::RunHistory;
+use crate::history::{DeliveredOutcome, RunHistory};
 use crate::ids::{Attempt, Position, RequestId, RunNo, Sequence};
 use crate::instance::{OpenKind, is_failed};
 use crate::message::Cut;
@@ -35,8 +35,9 @@ pub fn plan_retry_tasks(run: RunNo, history: &RunHistory) -> Option<Reopening> {
         .as_ref()
         .and_then(|result| result.as_ref().err());
     let culprit = culprit.and_then(|failure| failed_task(failure));
-    let failed =
-        |(_, delivered): &(usize, &crate::history::DeliveredOutcome)| is_failed(&delivered.outcome);
+    let failed = |(_, delivered): &(usize, &DeliveredOutcome)| {
+        is_failed(&delivered.outcome) && !delivered.late
+    };
     let index = history
         .outcomes
         .iter()
@@ -60,7 +61,8 @@ pub fn plan_retry_turn(run: RunNo, history: &RunHistory) -> Option<Reopening> {
     if !history.result.as_ref().is_some_and(Result::is_err) {
         return None;
     }
-    let outcomes = u32::try_from(history.outcomes.len()).ok()?;
+    let seen = history.outcomes.iter().filter(|told| !told.late).count();
+    let outcomes = u32::try_from(seen).ok()?;
     Some(Reopening {
         run,
         outcomes_kept: outcomes.saturating_sub(1),
@@ -85,9 +87,16 @@ impl Reopening {
     /// outcomes that stay.
     #[must_use]
     pub fn cut(self, history: &RunHistory, commands_kept: u32) -> Cut {
-        let kept = &history.outcomes[..self.outcomes_kept as usize];
-        let later = &history.outcomes[self.outcomes_kept as usize..];
         let is_kept = |position: Position| position.0 < commands_kept;
+        // Changed code may ask something else before it comes here. The outcome of a command that
+        // goes must go too: its place will be another command's.
+        let outcomes_kept = history
+            .outcomes
+            .iter()
+            .take(self.outcomes_kept as usize)
+            .take_while(|told| is_kept(told.position))
+            .count();
+        let (kept, later) = history.outcomes.split_at(outcomes_kept);
         let commands = &history.commands[..(commands_kept as usize).min(history.commands.len())];
         let cancelled: Vec<Position> = commands
             .iter()
@@ -105,16 +114,12 @@ impl Reopening {
             if is_over {
                 continue;
             }
-            let failed = later
-                .iter()
-                .any(|d| d.position == position && is_failed(&d.outcome));
-            // A number that no earlier sequence of this task had: outcomes of those change nothing.
-            let restarts = failed && self.restart_failed;
-            let sequence = Sequence(if restarts { 1 + history.reopening.0 } else { 0 });
             open.push(KeptCommand {
                 position,
                 reopening: *reopening,
-                sequence,
+                // A number that no earlier sequence of this task had: outcomes of those, of cancelled
+                // steps too, change nothing.
+                sequence: Sequence(1 + history.reopening.0),
                 attempt: Attempt(0),
                 command: command.clone(),
             });
@@ -127,7 +132,7 @@ impl Reopening {
             .collect();
         Cut {
             run: self.run,
-            outcomes_kept: self.outcomes_kept,
+            outcomes_kept: u32::try_from(outcomes_kept).expect("no more than were planned"),
             commands_kept,
             open,
             redeliver,
@@ -156,6 +161,7 @@ pub(super) fn retry_turn(step: &mut Step, cut: Option<Box<Cut>>, request: Option
                 delivery: None,
                 replay: true,
             });
+            give_steps_out(step, run);
         }
         step.answer(request, Answer::Done);
         return;
@@ -176,6 +182,22 @@ pub(super) fn retry_tasks(step: &mut Step, cut: Option<Box<Cut>>, request: Optio
         request,
         "no failed task led to its end; mend the code and use retry_turn",
     );
+}
+
+/// Gives the open steps of a run out again: an attempt that came due while the code stood still found
+/// no live future to run in. One that is running is known to its executor, which ignores the second.
+fn give_steps_out(step: &mut Step, run: RunNo) {
+    let open = step.instance.runs[&run].open.iter();
+    let steps: Vec<Position> = open
+        .filter(|(_, open)| match open.kind {
+            OpenKind::Step(_) => true,
+            OpenKind::Task(_) | OpenKind::Timer { .. } => false,
+        })
+        .map(|(position, _)| *position)
+        .collect();
+    for position in steps {
+        turn::begin(step, run, position);
+    }
 }
 
 fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, why_not: &str) {
@@ -205,7 +227,7 @@ fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, wh
         redeliver,
     } = *cut;
     take_back(step, run, &open);
-    let running = keep_running(step, run, &mut open);
+    let goes_on = keep_open(step, run, &mut open);
     let positions: Vec<Position> = open.iter().map(|kept| kept.position).collect();
     let at = step.now;
     step.record(Entry::Reopened {
@@ -216,12 +238,6 @@ fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, wh
         at,
     });
     step.effect(Effect::DropRun { run });
-    let told: Vec<Position> = redeliver.iter().map(|(position, _)| *position).collect();
-    for position in positions {
-        if !told.contains(&position) && !running.contains(&position) {
-            turn::begin(step, run, position);
-        }
-    }
     // The code sees what is told again in one replay: nothing new can come between.
     for (position, outcome) in redeliver {
         step.record(Entry::Delivered {
@@ -236,26 +252,28 @@ fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, wh
         delivery: None,
         replay: true,
     });
+    // After the replay: only then is there a live future with what a step runs.
+    for position in positions {
+        if !goes_on.contains(&position) {
+            turn::begin(step, run, position);
+        }
+    }
     step.answer(request, Answer::Done);
 }
 
-/// Lets what is still open go on where it is. Answers which of it is running: giving that out again
-/// would only double it.
-fn keep_running(step: &Step, run: RunNo, kept: &mut [KeptCommand]) -> Vec<Position> {
-    let mut running = Vec::new();
+/// Lets what is still open go on where it is. Answers what that is: it was given out or armed before,
+/// and doing so again would only double it.
+fn keep_open(step: &Step, run: RunNo, kept: &mut [KeptCommand]) -> Vec<Position> {
+    let mut goes_on = Vec::new();
     for kept in kept {
         let Some(open) = step.instance.runs[&run].open.get(&kept.position) else {
             continue;
         };
         kept.sequence = open.sequence;
-        if let Some(attempts) = open.kind.attempts() {
-            kept.attempt = attempts.current;
-            if attempts.due.is_none() {
-                running.push(kept.position);
-            }
-        }
+        kept.attempt = open.kind.attempts().map_or(kept.attempt, |it| it.current);
+        goes_on.push(kept.position);
     }
-    running
+    goes_on
 }
 
 /// Takes back running attempts that the reopening voids.

@@ -53,19 +53,18 @@ pub(super) fn apply_to_nothing(id: InstanceId, message: Message, now: Timestamp)
         FailureKind::UnknownInstance,
         format!("there is no instance {id}, or its record was purged after the retention time"),
     );
-    nothing(request, failure)
+    nothing(request, &failure)
 }
 
-fn nothing(request: Option<RequestId>, failure: FailureRecord) -> Applied {
-    let answer = Answer::Refused(Box::new(failure));
-    let effects = request
-        .map(|request| Effect::Answer { request, answer })
-        .into_iter()
-        .collect();
+fn nothing(requests: impl IntoIterator<Item = RequestId>, failure: &FailureRecord) -> Applied {
+    let refused = |request| Effect::Answer {
+        request,
+        answer: Answer::Refused(Box::new(failure.clone())),
+    };
     Applied {
         instance: None,
         entries: Vec::new(),
-        effects,
+        effects: requests.into_iter().map(refused).collect(),
     }
 }
 
@@ -84,7 +83,7 @@ fn begin(
                  been purged; start a new instance instead"
             ),
         );
-        return nothing(started.or(ended), failure);
+        return nothing(started.into_iter().chain(ended), &failure);
     }
     let first = Entry::Started {
         workflow: start.workflow,

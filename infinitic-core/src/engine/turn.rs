@@ -5,7 +5,7 @@ use crate::command::{Command, RunResult};
 use crate::effect::{Answer, Effect, StepAttempt, TaskAttempt};
 use crate::entry::{Entry, Steering};
 use crate::ids::{CommandId, Position, RunNo};
-use crate::instance::{Open, OpenKind};
+use crate::instance::{Attempts, Open, OpenKind};
 use crate::message::{TimerKey, TimerKind, TurnReport};
 use crate::outcome::Outcome;
 
@@ -52,7 +52,7 @@ fn asked(step: &mut Step, run: RunNo, command: Command) {
     begin(step, run, position);
 }
 
-/// Asks for what an open command needs: its first attempt, or its alarm.
+/// Asks for what an open command needs: its current attempt, or its alarm.
 pub(super) fn begin(step: &mut Step, run: RunNo, position: Position) {
     let Some(open) = step
         .instance
@@ -63,13 +63,14 @@ pub(super) fn begin(step: &mut Step, run: RunNo, position: Position) {
         return;
     };
     let id = step.instance.command_id(run, position, open);
+    let pause = |attempts: &Attempts| {
+        let due = attempts.pause_until(step.now);
+        due.map(|due| (TimerKind::Backoff, due))
+    };
     let (due, deadline) = match &open.kind {
         OpenKind::Timer { due } => (Some((TimerKind::Timer, *due)), None),
-        OpenKind::Task(task) => (
-            task.attempts.due.map(|due| (TimerKind::Backoff, due)),
-            task.deadline,
-        ),
-        OpenKind::Step(task) => (task.attempts.due.map(|due| (TimerKind::Backoff, due)), None),
+        OpenKind::Task(task) => (pause(&task.attempts), task.deadline),
+        OpenKind::Step(task) => (pause(&task.attempts), None),
     };
     if let Some(due) = deadline {
         step.effect(Effect::ArmTimer {
