@@ -1,5 +1,5 @@
-//! Kills: a child process writes and says after each batch that it was taken; it is killed at random
-//! moments, and each batch that it confirmed is there afterwards.
+//! Kills: a child process writes and says after each batch that it was taken; it is killed at
+//! random moments, and each batch that it confirmed is there afterwards.
 #![cfg(feature = "embedded")]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 

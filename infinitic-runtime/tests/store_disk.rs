@@ -1,5 +1,5 @@
-//! A real disk that is full, or read only: a small file system in memory, mounted by a child process
-//! in a namespace of its own, which takes it away again however the child ends.
+//! A real disk that is full, or read only: a small file system in memory, mounted by a child
+//! process in a namespace of its own, which takes it away again however the child ends.
 #![cfg(all(feature = "embedded", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 

@@ -1,4 +1,5 @@
-//! Opening and closing: each wrong directory gets an error that says what to do, and exits are counted.
+//! Opening and closing: each wrong directory gets an error that says what to do, and exits are
+//! counted.
 #![cfg(feature = "embedded")]
 #![allow(clippy::unwrap_used)]
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{
-    CompressionType, Database, Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch,
-    PersistMode, Readable as _, Slice,
+    AbstractTree as _, CompressionType, Database, Keyspace, KeyspaceCreateOptions, LsmError,
+    OwnedWriteBatch, PersistMode, Readable as _, Slice,
 };
 
 use crate::backend::{RowOp, Table};
@@ -29,23 +29,27 @@ pub(super) const KEYSPACES: u64 = 2 + Table::ALL.len() as u64;
 /// The only key in [`BATCHES`].
 pub(super) const BATCH_KEY: &[u8] = b"last";
 
-// Histories take nearly all rows. A buffer holds about half a second of a fast store's rows: smaller
-// ones cost more compaction, larger ones only memory.
-const HISTORY_BUFFER: u64 = 6 * 1024 * 1024;
-// The others see few or short rows, many of which are deleted soon: small buffers keep the tombstones
-// that a scan must step over few.
+// Histories take nearly all rows. Of each buffer there may be one that is filled and two that are
+// being written out; smaller ones cost more compaction, larger ones only memory.
+const HISTORY_BUFFER: u64 = 4 * 1024 * 1024;
+// The others see few or short rows, many of which are deleted soon: small buffers keep the
+// tombstones that a scan must step over few.
 const SMALL_BUFFER: u64 = 1024 * 1024;
+const BATCHES_BUFFER: u64 = 512 * 1024;
+// The database seals a full buffer when one of its threads comes to it, and lets it grow until
+// then. Here the one who writes does it; the database's own limit is only the last resort.
+const LAST_RESORT: u64 = 8;
 const CACHE: u64 = 4 * 1024 * 1024;
-// The least that the database allows: older journals than this are made superfluous by flushing.
+// The least that the database allows. Older journals are made superfluous by flushing.
 const JOURNALS: u64 = 64 * 1024 * 1024;
 // One flushes while the other compacts.
 const WORKERS: usize = 2;
 const OPEN_FILES: usize = 256;
 
-// The database waits inside a commit, for ever, at 4 sealed buffers or 30 unsorted tables even when
-// the threads that would clear them have died of a full disk. Waiting here, below that, ends when
-// they die.
-const SEALED_MAX: usize = 2;
+// The database waits inside a commit, for ever, at 4 sealed buffers or 30 unsorted tables, even
+// when the threads that would clear them have died of a full disk. Waiting here, below that, ends
+// when they die.
+const SEALED_MAX: usize = 1;
 const UNSORTED_MAX: usize = 20;
 const WAIT: Duration = Duration::from_millis(1);
 
@@ -58,8 +62,10 @@ const COPY_MAX: usize = 16 * 1024;
 /// Why the database did not do what it was asked.
 #[derive(Debug)]
 pub(super) enum EngineError {
-    /// The disk, or the database after an error of the disk.
+    /// The disk.
     Io(String),
+    /// One of the database's own threads met an error and only said that there was one.
+    Background(String),
     /// What is on disk is not what was written.
     Damaged(String),
 }
@@ -90,7 +96,7 @@ impl Engine {
                 .worker_threads(WORKERS)
                 .max_cached_files(Some(OPEN_FILES))
                 .open()?;
-            let batches = database.keyspace(BATCHES, || options(SMALL_BUFFER / 2))?;
+            let batches = database.keyspace(BATCHES, || options(BATCHES_BUFFER))?;
             let table = |table: Table| {
                 let buffer = if table == Table::History {
                     HISTORY_BUFFER
@@ -144,8 +150,22 @@ impl Engine {
                     None => rows.remove(keyspace, &op.key[..]),
                 }
             }
-            Ok(rows.commit()?)
+            rows.commit()?;
+            self.seal_full_buffers();
+            Ok(())
         })
+    }
+
+    fn seal_full_buffers(&self) {
+        let tables = Table::ALL.map(|table| (self.keyspace(table), buffer_of(table)));
+        for (keyspace, buffer) in tables.into_iter().chain([(&self.batches, BATCHES_BUFFER)]) {
+            if keyspace.tree.active_memtable().size() > buffer
+                && let Err(error) = keyspace.rotate_memtable()
+            {
+                // The batch is durable; the next one will find the database broken.
+                tracing::debug!(%error, "cannot seal a full buffer");
+            }
+        }
     }
 
     fn wait_for_flushes(&self) -> Result<(), EngineError> {
@@ -212,17 +232,25 @@ impl Engine {
     }
 }
 
+fn buffer_of(table: Table) -> u64 {
+    if table == Table::History {
+        HISTORY_BUFFER
+    } else {
+        SMALL_BUFFER
+    }
+}
+
 fn options(buffer: u64) -> KeyspaceCreateOptions {
     // Ten bits for each key: a look for a row that is not there reads a block in one of a hundred.
     let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0));
     KeyspaceCreateOptions::default()
         .manual_journal_persist(true)
-        .max_memtable_size(buffer)
+        .max_memtable_size(LAST_RESORT * buffer)
         .filter_policy(FilterPolicy::all(bloom))
 }
 
-/// Each row's last change. Two changes of a row in one batch would get the same sequence number, and
-/// the database would keep either.
+/// Each row's last change. Two changes of a row in one batch would get the same sequence number,
+/// and the database would keep either.
 fn last_of_each_row(batch: &[RowOp]) -> impl Iterator<Item = &RowOp> {
     let mut seen = HashSet::with_capacity(if batch.len() > 1 { batch.len() } else { 0 });
     let alone = batch.len() == 1;
@@ -262,7 +290,9 @@ impl From<fjall::Error> for EngineError {
             fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) => {
                 Self::Io(error.to_string())
             }
-            fjall::Error::Poisoned => Self::Io("an earlier write in the background failed".into()),
+            fjall::Error::Poisoned => {
+                Self::Background("writing or compacting in the background failed".into())
+            }
             fjall::Error::Locked => Self::Io("another program has the database open".into()),
             fjall::Error::Storage(LsmError::ChecksumMismatch { .. }) => {
                 Self::Damaged("a block does not match its checksum".into())
@@ -275,7 +305,7 @@ impl From<fjall::Error> for EngineError {
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(text) | Self::Damaged(text) => f.write_str(text),
+            Self::Io(text) | Self::Background(text) | Self::Damaged(text) => f.write_str(text),
         }
     }
 }

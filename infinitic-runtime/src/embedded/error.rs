@@ -32,8 +32,8 @@ pub enum OpenError {
     },
     /// The directory is to be created in one that does not exist.
     #[error(
-        "{} cannot be created because {} does not exist; only the last part of the path is created; \
-         create the rest first, or correct the path", path.display(), parent.display()
+        "{} cannot be created because {} does not exist; only the last part of the path is \
+         created; create the rest first, or correct the path", path.display(), parent.display()
     )]
     NoParent {
         /// The directory that was asked for.
@@ -68,7 +68,8 @@ pub enum OpenError {
     /// Something that was durable is missing or changed.
     #[error(
         "{} is damaged: {what}; a store opens only when all it ever confirmed can be read; \
-         nothing was changed: check the disk and restore the whole directory from a backup",
+         nothing confirmed was changed: check the disk and restore the whole directory from a \
+         backup",
         file.display()
     )]
     Damaged {

@@ -48,7 +48,8 @@ impl DirLock {
     }
 }
 
-/// The lock's owner, as far as it has written itself down. The file's time is the time of its start.
+/// The lock's owner, as far as it has written itself down. The file's time is the time of its
+/// start.
 fn owner(path: &Path) -> String {
     let who = fs::read_to_string(path).unwrap_or_default();
     let who = if who.is_empty() {
@@ -78,7 +79,8 @@ fn utc(time: SystemTime) -> String {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years are counted from March, so that the leap day is the last of its year; an era is 400 years.
+    // Years are counted from March, so that the leap day is the last of its year; an era is 400
+    // years.
     let shifted = days + 719_468;
     let (era, day) = (shifted / 146_097, shifted % 146_097);
     let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

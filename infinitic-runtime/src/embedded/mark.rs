@@ -3,14 +3,14 @@
 //! A batch is synced once, in the database's journal; only then is its number written here, without
 //! a sync of its own, so the mark costs no second sync. What it therefore promises:
 //!
-//! - It is never ahead of the journal. A store whose last batch is below the mark has lost something
-//!   that was confirmed: damaged, not torn.
+//! - It is never ahead of the journal. A store whose last batch is below the mark has lost
+//!   something that was confirmed: damaged, not torn.
 //! - After the process was killed it is exact, since the system keeps what was written.
-//! - After the power failed it may be behind, by [`SYNC_EVERY`] batches at most. Only then a journal
-//!   whose very last batch is unreadable passes for one that was torn while being written.
+//! - After the power failed it may be behind, by [`SYNC_EVERY`] batches at most. Only then a
+//!   journal whose very last batch is unreadable passes for one that was torn while being written.
 //!
-//! Two slots are written in turns, each with a checksum: a slot that was torn leaves the other.
-//! The first 16 bytes and the place of the checksum are the same in every format.
+//! Two slots are written in turns, each with a checksum: a slot that was torn leaves the other. The
+//! first 16 bytes and the place of the checksum are the same in every format.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};

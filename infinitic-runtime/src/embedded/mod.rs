@@ -9,9 +9,9 @@
 //! ```
 //!
 //! **Never a silent gap.** The database alone may open without rows that it once confirmed: a bit
-//! flipped in its journal ends the replay there, one in a manifest's pointer brings an older list of
-//! tables back. So everything is read and compared before the database may touch it (`verify`), and
-//! afterwards the number of its last batch is compared with what the journals and the mark say.
+//! flipped in its journal ends the replay there, one in a manifest's pointer brings an older list
+//! of tables back. So everything is read and compared before the database may touch it (`verify`),
+//! and afterwards the number of its last batch is compared with what the journals and the mark say.
 //! What differs is refused; nothing is repaired but a torn tail, which was never confirmed.
 
 mod engine;
@@ -20,6 +20,8 @@ mod lock;
 mod mark;
 mod open;
 mod store;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use error::OpenError;

@@ -8,7 +8,7 @@ use super::engine::{Engine, EngineError};
 use super::error::OpenError;
 use super::lock::DirLock;
 use super::mark::{self, Mark, MarkFile};
-use super::verify::{self, FirstBatch, Journals};
+use super::verify::{self, FirstBatch};
 
 /// The database, below the data directory.
 pub(super) const ROWS: &str = "rows";
@@ -32,7 +32,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
     create_if_new(dir)?;
     let mut mark = MarkFile::open(dir)?;
     let found = mark.mark();
-    let (engine, last_batch) = open_rows(dir, found.batch, None)?;
+    let (engine, last_batch) = open_rows(dir, found.batch, Time::First)?;
     let unclean_exits = if found.closed { 0 } else { found.unclean };
     mark.set(Mark {
         batch: last_batch,
@@ -48,18 +48,37 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
     })
 }
 
-/// Verifies and opens the database. `confirmed` is the last batch that is known to be durable. With
-/// `cut_after`, everything after that batch is removed first: it was never confirmed, and its sync
-/// has failed, so that what can be read of it may not be on the disk.
+/// When the database is opened: what it may hold and what has to be read differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Time {
+    /// By this process for the first time.
+    First,
+    /// After an error. What follows the last confirmed batch is removed: its sync has failed, so
+    /// what can be read of it need not be on the disk.
+    Again {
+        /// The error was in the background, where damaged tables are met, too.
+        tables: bool,
+    },
+}
+
+/// Verifies and opens the database. Batches up to `confirmed` are known to be durable.
 pub(super) fn open_rows(
     dir: &Path,
     confirmed: u64,
-    cut_after: Option<u64>,
+    time: Time,
 ) -> Result<(Engine, u64), OpenError> {
     let rows = dir.join(ROWS);
-    let journals = verify::verify(&rows, confirmed, cut_after)?;
+    let cut_after = (time != Time::First).then_some(confirmed);
+    let journals = verify::verify(
+        &rows,
+        confirmed,
+        cut_after,
+        time != Time::Again { tables: false },
+    )?;
     let failed = |error| match error {
-        EngineError::Io(text) => OpenError::io("open", &rows, io::Error::other(text)),
+        EngineError::Io(text) | EngineError::Background(text) => {
+            OpenError::io("open", &rows, io::Error::other(text))
+        }
         EngineError::Damaged(text) => OpenError::damaged(&rows, text),
     };
     let engine = Engine::open(&rows).map_err(failed)?;
@@ -72,35 +91,25 @@ pub(super) fn open_rows(
         ));
     }
     if let Some(first) = &journals.first {
-        compare(&engine, &journals, first, &failed)?;
+        compare(&engine, first, &failed)?;
     }
     Ok((engine, last))
 }
 
-/// The oldest batch in the journals is there, as far as no later one has changed its rows.
+/// The oldest batch in the journals is there, as far as no later one changes its rows.
 fn compare(
     engine: &Engine,
-    journals: &Journals,
     first: &FirstBatch,
     failed: &impl Fn(EngineError) -> OpenError,
 ) -> Result<(), OpenError> {
-    let mut different = Vec::new();
-    for row in &first.rows {
+    for row in first.rows() {
         let found = engine.get_raw(row.keyspace, &row.key).map_err(failed)?;
         if found.map(|value| verify::value_hash(&value)) != row.value {
-            different.push(row.clone());
+            let what = "rows of its first batch are not what was written";
+            return Err(OpenError::damaged(&first.file, what));
         }
     }
-    if !different.is_empty() {
-        journals.retain_unchanged(&mut different)?;
-    }
-    if different.is_empty() {
-        return Ok(());
-    }
-    Err(OpenError::damaged(
-        &first.file,
-        "rows of its first batch are not what was written",
-    ))
+    Ok(())
 }
 
 fn make_dir(dir: &Path) -> Result<(), OpenError> {

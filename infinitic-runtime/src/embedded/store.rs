@@ -1,8 +1,8 @@
 //! The store that the loops see: numbered batches over a database that may have to be reopened.
 //!
 //! The database refuses everything after an error of the disk. So an error here closes it, removes
-//! what the failed batch may have left, and opens it again; the caller repeats the batch until it is
-//! taken. Reads wait meanwhile.
+//! what the failed batch may have left, and opens it again; the caller repeats the batch until it
+//! is taken. Reads wait meanwhile.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,15 @@ use super::engine::{Engine, EngineError};
 use super::error::OpenError;
 use super::lock::DirLock;
 use super::mark::{Mark, MarkFile};
-use super::open::{self, Opened};
+use super::open::{self, Opened, Time};
 use super::verify;
 use crate::backend::{KeyValue, RowOp, StoreCounters, StoreError, Table, Visit};
 
 /// Rows in a directory of this machine's disk.
 ///
-/// A batch is durable when [`KeyValue::write`] returns. Keys have 1 to 65,535 bytes; values may have
-/// hundreds of megabytes. Batches are written by one caller at a time; reads go on beside them.
+/// A batch is durable when [`KeyValue::write`] returns. Keys have 1 to 65,535 bytes; values may
+/// have hundreds of megabytes. Batches are written by one caller at a time; reads go on beside
+/// them.
 #[derive(Debug)]
 pub struct EmbeddedStore {
     dir: PathBuf,
@@ -106,9 +107,9 @@ impl EmbeddedStore {
     fn explain(&self, error: EngineError) -> StoreError {
         let dir = self.dir.display();
         match error {
-            EngineError::Io(text) => StoreError::Io(format!(
-                "the disk failed under {dir} ({text}); nothing confirmed is lost, and the store goes \
-                 on when the disk works again; make room on it or repair it"
+            EngineError::Io(text) | EngineError::Background(text) => StoreError::Io(format!(
+                "the disk failed under {dir} ({text}); nothing confirmed is lost, and the store \
+                 goes on when the disk works again; make room on it or repair it"
             )),
             // Which file it is, is searched for once: it means reading all of them.
             EngineError::Damaged(text) => self
@@ -125,7 +126,7 @@ impl EmbeddedStore {
     }
 
     /// Closes what is left of the database and opens it again, without anything after `last`.
-    fn reopen(&self, last: u64) -> Result<(), StoreError> {
+    fn reopen(&self, last: u64, tables: bool) -> Result<(), StoreError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let pending = StoreError::Io(format!("{} is being reopened", self.dir.display()));
         match std::mem::replace(&mut *state, State::Failed(pending)) {
@@ -140,7 +141,7 @@ impl EmbeddedStore {
             }
             State::Failed(_) => {}
         }
-        match open::open_rows(&self.dir, last, Some(last)) {
+        match open::open_rows(&self.dir, last, Time::Again { tables }) {
             Ok((engine, _)) => {
                 *state = State::Open(engine);
                 Ok(())
@@ -189,13 +190,14 @@ impl KeyValue for EmbeddedStore {
             "Invariant: batches are numbered without a gap"
         );
         if self.needs_reopening() {
-            self.reopen(last)?;
+            self.reopen(last, false)?;
         }
-        if let Err(error) = self.with_engine(|engine| engine.commit(number, batch)) {
-            tracing::warn!(%error, number, "a batch was not taken; reopening the store");
-            self.reopen(last)?;
-            return Err(error);
-        }
+        self.with_engine(|engine| Ok(engine.commit(number, batch)))?
+            .or_else(|error| {
+                tracing::warn!(%error, number, "a batch was not taken; reopening the store");
+                self.reopen(last, !matches!(error, EngineError::Io(_)))?;
+                Err(self.explain(error))
+            })?;
         self.last_batch.store(number, Ordering::Release);
         let syncs = 1 + held.as_mut().map_or(0, |held| held.mark.advance(number));
         drop(held);

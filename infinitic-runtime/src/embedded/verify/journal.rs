@@ -1,9 +1,11 @@
 //! The journals: one chain of numbered batches over all files, oldest first.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::frame::{Frame, Next, PROBE, RowSeen, may_begin, read_frame};
 use crate::embedded::error::OpenError;
@@ -18,27 +20,26 @@ const LEAP_MAX: u64 = 1 << 20;
 const SEQNO_MAX: u64 = 1 << 62;
 
 /// What the journals hold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::embedded) struct Journals {
     /// Number of the last batch in them; none when all were flushed and removed.
     pub(in crate::embedded) last: Option<u64>,
     /// The first batch in them.
     pub(in crate::embedded) first: Option<FirstBatch>,
-    files: Vec<PathBuf>,
 }
 
-/// The oldest batch that the journals hold. No batch before it vouches for its sequence number, which
-/// no checksum covers: were it too low, the database would take its rows for flushed ones and skip
-/// them. So its rows are compared after opening.
-#[derive(Debug)]
+/// The oldest batch that the journals hold. No batch before it vouches for its sequence number,
+/// which no checksum covers: were it too low, the database would take its rows for flushed ones and
+/// skip them. So its rows are compared after opening, as far as no later batch changes them.
+#[derive(Debug, Default)]
 pub(in crate::embedded) struct FirstBatch {
     pub(in crate::embedded) file: PathBuf,
-    number: u64,
-    pub(in crate::embedded) rows: Vec<FirstRow>,
+    // By the hash of keyspace and key. Where two rows share it, only one is compared.
+    rows: HashMap<u64, FirstRow>,
 }
 
 /// A row of the first batch.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(in crate::embedded) struct FirstRow {
     pub(in crate::embedded) keyspace: u64,
     pub(in crate::embedded) key: Vec<u8>,
@@ -46,28 +47,30 @@ pub(in crate::embedded) struct FirstRow {
     pub(in crate::embedded) value: Option<u64>,
 }
 
-impl Journals {
-    /// Takes those rows away that a batch after the first one has changed.
-    pub(in crate::embedded) fn retain_unchanged(
-        &self,
-        rows: &mut Vec<FirstRow>,
-    ) -> Result<(), OpenError> {
-        let first = self.first.as_ref().map(|first| first.number);
-        let mut changed = HashSet::new();
-        for path in &self.files {
-            let mut reader = Reader::open(path)?;
-            loop {
-                let mut seen = Vec::new();
-                let next = reader.next(&mut |row| seen.push((row.keyspace, row.key.to_vec())))?;
-                let Next::Frame(frame) = next else { break };
-                if Some(frame.number) != first {
-                    changed.extend(seen);
-                }
-            }
-        }
-        rows.retain(|row| !changed.contains(&(row.keyspace, row.key.clone())));
-        Ok(())
+impl FirstBatch {
+    /// Its rows, but for those that a later batch changes.
+    pub(in crate::embedded) fn rows(&self) -> impl Iterator<Item = &FirstRow> {
+        self.rows.values()
     }
+
+    fn add(&mut self, row: &RowSeen<'_>) {
+        let RowSeen {
+            keyspace, value, ..
+        } = *row;
+        let key = row.key.to_vec();
+        self.rows.insert(
+            row_hash(row),
+            FirstRow {
+                keyspace,
+                key,
+                value,
+            },
+        );
+    }
+}
+
+fn row_hash(row: &RowSeen<'_>) -> u64 {
+    xxh3_64_with_seed(row.key, row.keyspace)
 }
 
 /// Checks the journals in `rows` and cuts what was never confirmed off their end.
@@ -80,7 +83,7 @@ pub(super) fn verify(
     let mut walk = Walk {
         cut_after,
         last: None,
-        first: None,
+        first: FirstBatch::default(),
         tail: None,
     };
     for path in &files {
@@ -102,11 +105,9 @@ pub(super) fn verify(
         // A failed write leaves nothing worth keeping, and perhaps no room to keep it.
         tail.cut(rows, cut_after.is_none())?;
     }
-    Ok(Journals {
-        last,
-        first: walk.first,
-        files,
-    })
+    // What was seen of a torn first batch does not count.
+    let first = last.is_some().then_some(walk.first);
+    Ok(Journals { last, first })
 }
 
 /// The journals' files, oldest first.
@@ -135,7 +136,7 @@ fn list(rows: &Path) -> Result<Vec<PathBuf>, OpenError> {
 struct Walk {
     cut_after: Option<u64>,
     last: Option<Frame>,
-    first: Option<FirstBatch>,
+    first: FirstBatch,
     tail: Option<Tail>,
 }
 
@@ -144,16 +145,15 @@ impl Walk {
         let mut reader = Reader::open(path)?;
         loop {
             let at = reader.at;
-            let is_first = self.last.is_none();
-            let mut rows = Vec::new();
+            let (is_first, first) = (self.last.is_none(), &mut self.first);
+            if is_first {
+                first.file = path.to_path_buf();
+            }
             let mut keep = |row: RowSeen<'_>| {
                 if is_first {
-                    let (keyspace, key, value) = (row.keyspace, row.key.to_vec(), row.value);
-                    rows.push(FirstRow {
-                        keyspace,
-                        key,
-                        value,
-                    });
+                    first.add(&row);
+                } else {
+                    first.rows.remove(&row_hash(&row));
                 }
             };
             let frame = match reader.next(&mut keep)? {
@@ -173,14 +173,6 @@ impl Walk {
                 return Ok(());
             }
             self.link(frame, at, path)?;
-            if is_first {
-                let file = path.to_path_buf();
-                self.first = Some(FirstBatch {
-                    file,
-                    number: frame.number,
-                    rows,
-                });
-            }
         }
     }
 

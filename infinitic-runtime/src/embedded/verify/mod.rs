@@ -2,17 +2,23 @@
 //!
 //! What the database checks itself, and what this adds (`fjall` 3.1.13, `lsm-tree` 3.1.10):
 //!
-//! | File | The database | Here |
-//! |---|---|---|
-//! | `N.jnl` | sums the rows of a batch; a bad length, tag or trailer ends the replay in silence | every batch, their numbers without a gap, the order of their sequence numbers |
-//! | `current` | nothing: another number in it brings an old list of tables back, and newer tables are deleted | its checksum of the manifest |
-//! | `vN` | its table of contents only | all of it |
-//! | `tables/N` | each block as it is read | all of it, up to a limit, before anything is opened |
-//! | `version` | all of it | that it is there: without it the database creates itself anew |
+//! - Journals (`N.jnl`): the database sums the rows of a batch, but a bad length, tag or trailer
+//!   ends its replay in silence. Here every batch is read, numbers must have no gap, and sequence
+//!   numbers, which no checksum covers, must grow.
+//! - `current` names the list of tables: the database checks nothing of it. Another number in it
+//!   brings an older list back, and newer tables are deleted. Here the list must have the checksum
+//!   that `current` holds.
+//! - `vN`, the list: the database sums its table of contents only, this all of it.
+//! - `tables/N`: the database sums each block as it reads it, this all of them before, up to a limit.
+//! - `version`: without it, the database creates itself anew over what is there.
 //!
-//! Only one thing is repaired: a torn tail. The journal is synced after each batch, so only its last
-//! batch can be torn, and only one that was never confirmed. Unreadable bytes in a journal are such a
-//! tail when no readable batch follows them *and* the last readable one is not below the mark.
+//! Only one thing is repaired: a torn tail. The journal is synced after each batch, so only its
+//! last batch can be torn, and only one that was never confirmed. Unreadable bytes in a journal are
+//! such a tail when no readable batch follows them *and* the last readable one is not below the
+//! mark. A copy of them is kept in `infinitic.torn`.
+//!
+//! Not found: a whole journal that somebody removed, if it was the oldest of several. Which
+//! journals the database has removed itself is written nowhere.
 
 mod frame;
 mod journal;
@@ -28,18 +34,19 @@ pub(super) use manifest::damaged_table;
 
 use super::error::OpenError;
 
-/// So many bytes of tables are read before opening, about a second's work. In larger stores the other
-/// tables are checked block by block as they are read.
+/// So many bytes of tables are read before opening, about a second's work. In larger stores the
+/// other tables are checked block by block as they are read.
 const TABLE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 const VERSION: &[u8] = b"FJL\x03";
 
 /// Checks the closed database in `rows`. Batches up to `confirmed` must be there. Everything after
-/// batch `cut_after` is removed, and a torn tail in any case.
+/// batch `cut_after` is removed, and a torn tail in any case. With `tables`, their bytes are read.
 pub(super) fn verify(
     rows: &Path,
     confirmed: u64,
     cut_after: Option<u64>,
+    tables: bool,
 ) -> Result<Journals, OpenError> {
     let version = rows.join("version");
     match fs::read(&version) {
@@ -52,7 +59,7 @@ pub(super) fn verify(
         }
         Err(error) => return Err(missing_or(&version, error)),
     }
-    manifest::verify(rows, TABLE_BYTES_MAX)?;
+    manifest::verify(rows, if tables { TABLE_BYTES_MAX } else { 0 })?;
     journal::verify(rows, confirmed, cut_after)
 }
 
