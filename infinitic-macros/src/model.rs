@@ -150,7 +150,8 @@ pub(crate) struct Exponential {
 }
 
 impl Default for Exponential {
-    /// The defaults of the system that users come from: 11 retries, 1 s doubling, half of it random.
+    /// The defaults of the system that users come from: 11 retries, 1 s doubling, half of it
+    /// random.
     fn default() -> Self {
         Self {
             max_attempts: 12,

@@ -206,7 +206,10 @@ fn workflow_code_is_checked_but_what_is_recorded_is_not() {
             async fn start(&self) {
                 let when = inline(|| SystemTime::now());
                 step("resize", move || async move { tokio::fs::read("x").await }).await;
-                select! { _ = tokio::time::sleep(d) => println!("late"), x = call() => rand::random() }
+                select! {
+                    _ = tokio::time::sleep(d) => println!("late"),
+                    x = call() => rand::random(),
+                }
                 let seen: HashMap<u8, u8> = HashMap::new();
             }
             #[allow_nondeterminism("only counted")]

@@ -1,9 +1,9 @@
 //! Bounds checked at the user's own types, so that the compiler's words appear under what is wrong
 //! and not under the attribute.
 //!
-//! The compiler drops an error that follows from another one at the same place in the same body, and
-//! prints equal ones once. So the checks stand in each body that uses a type, and the code that
-//! uses it borrows the type's span: one mistake, one message.
+//! The compiler drops an error that follows from another one at the same place in the same body,
+//! and prints equal ones once. So the checks stand in each body that uses a type, and the code
+//! that uses it borrows the type's span: one mistake, one message.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};

@@ -20,7 +20,7 @@ pub fn own_error<X>(failure: Failure<X>) -> Result<X, Failure> {
 /// that takes failures, so that the compiler says which one to add.
 #[diagnostic::on_unimplemented(
     message = "`?` cannot turn a `Failure<{X}>` into `{Self}`",
-    label = "a call can also time out, be cancelled or panic: `{Self}` has no variant for that",
+    label = "add a variant `Call(#[from] Failure)` to `{Self}`: a call can also time out or panic",
     note = "add a variant `Call(#[from] Failure)` to `{Self}`; with thiserror: \
             `#[error(transparent)] Call(#[from] Failure)`",
     note = "a variant `#[from] {X}` then takes the callee's own errors, `Call` everything else"

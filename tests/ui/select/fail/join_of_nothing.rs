@@ -1,0 +1,7 @@
+use infinitic::prelude::*;
+
+async fn wait() {
+    join!();
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use infinitic::prelude::*;
+
+async fn wait() {
+    select! { x => () }
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use infinitic::prelude::*;
+
+#[service]
+const PAYMENTS: u32 = 1;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[service]
+enum Payments {
+    Card,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use infinitic::prelude::*;
+
+#[service]
+struct Payments;
+
+fn main() {}

@@ -1,0 +1,10 @@
+use infinitic::prelude::*;
+
+type Outcome = std::result::Result<u64, std::num::ParseIntError>;
+
+#[service]
+trait Payments {
+    async fn charge(&self, cents: u64) -> Outcome;
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use infinitic::prelude::*;
+
+struct Payments;
+
+#[service]
+impl Payments {
+    #[timeout("30s", after = "5s")]
+    async fn charge(&self, _cents: u64) {}
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use infinitic::prelude::*;
+
+#[derive(Debug, thiserror::Error, TaskError)]
+enum PaymentError {
+    #[error("busy")]
+    Busy,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use infinitic::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, thiserror::Error, Serialize, Deserialize, TaskError)]
+enum PaymentError {
+    #[error("busy")]
+    #[retry(after = "soon")]
+    Busy,
+}
+
+fn main() {}

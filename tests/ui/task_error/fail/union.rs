@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[derive(TaskError)]
+union PaymentError {
+    code: u32,
+}
+
+fn main() {}

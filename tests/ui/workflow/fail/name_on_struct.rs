@@ -1,0 +1,6 @@
+use infinitic::prelude::*;
+
+#[workflow(name = "orders")]
+struct Orders;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[workflow]
+async fn hello() {
+    let _ = std::env::var("HOME");
+}
+
+fn main() {}

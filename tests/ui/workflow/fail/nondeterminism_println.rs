@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[workflow]
+async fn hello() {
+    println!("started");
+}
+
+fn main() {}

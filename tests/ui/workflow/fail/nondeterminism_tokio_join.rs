@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[workflow]
+async fn hello() {
+    tokio::join!(async {});
+}
+
+fn main() {}

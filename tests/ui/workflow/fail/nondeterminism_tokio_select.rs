@@ -1,0 +1,10 @@
+use infinitic::prelude::*;
+
+#[workflow]
+async fn hello() {
+    tokio::select! {
+        _ = async {} => {}
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[workflow]
+trait Orders {
+    fn status(&self) -> u32;
+}
+
+fn main() {}

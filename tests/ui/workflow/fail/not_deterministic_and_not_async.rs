@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[workflow]
+fn hello() {
+    println!("hello");
+}
+
+fn main() {}

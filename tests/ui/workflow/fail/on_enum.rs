@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[workflow]
+enum Orders {
+    Open,
+}
+
+fn main() {}

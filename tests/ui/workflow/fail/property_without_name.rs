@@ -1,0 +1,6 @@
+use infinitic::prelude::*;
+
+#[workflow]
+struct Orders(Property<u32>);
+
+fn main() {}

@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[workflow]
+trait Orders {
+    async fn start(&self, card: &str);
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[workflow]
+async fn hello(name: &str) -> String {
+    name.to_owned()
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use infinitic::prelude::*;
+
+#[workflow]
+trait Orders {
+    async fn cancel(&self);
+}
+
+fn main() {}

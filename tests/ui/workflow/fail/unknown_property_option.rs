@@ -1,0 +1,9 @@
+use infinitic::prelude::*;
+
+#[workflow]
+struct Orders {
+    #[property(rename = "state")]
+    status: Property<u32>,
+}
+
+fn main() {}

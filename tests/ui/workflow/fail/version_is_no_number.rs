@@ -1,0 +1,6 @@
+use infinitic::prelude::*;
+
+#[workflow(version = "2")]
+struct Orders;
+
+fn main() {}
