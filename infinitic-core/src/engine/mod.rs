@@ -165,3 +165,6 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
