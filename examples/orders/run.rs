@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::services::{Carrier, FlakyBank, Warehouse};
 
 /// Orders that are open at the same time: enough to keep a machine busy, few enough to watch.
-const IN_FLIGHT: usize = 256;
+const IN_FLIGHT: usize = 1000;
 /// Free places for which new orders are started: one sync of the notebook covers them all.
 const STARTED_AT_ONCE: usize = IN_FLIGHT / 4;
 /// How long the store keeps results: the audit and a later restart want to read them.

@@ -121,7 +121,7 @@ pub struct FlakyBank(pub Ledger);
 
 #[service]
 impl Bank for FlakyBank {
-    #[retry(max_attempts = 20, initial = "50ms", max = "5s")]
+    #[retry(max_attempts = 20, initial = "50ms", max = "200ms")]
     #[timeout("10s", grace = "1s")]
     async fn charge(&self, order: OrderId, card: String, cents: u64) -> Result<Receipt, BankError> {
         tokio::time::sleep(LATENCY).await;
