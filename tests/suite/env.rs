@@ -1,0 +1,197 @@
+//! Runs the body of a test on a backend: opens workers over one store, again and again, and waits
+//! for conditions with a deadline.
+
+use std::fmt::{Debug, Display};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use infinitic::prelude::*;
+use infinitic_runtime::backend::memory::MemoryStore;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+/// A test that takes longer hangs.
+const TEST_LIMIT: Duration = Duration::from_secs(50);
+/// What does not happen within this time does not happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Pause between two looks at something that cannot be waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(3);
+/// Attempts that end do so within this time.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Names tests whose one body runs on all backends, warm and replayed.
+macro_rules! on_all_backends {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn memory() {
+                $crate::env::check("memory", "warm", super::$name);
+            }
+
+            #[test]
+            fn memory_replayed() {
+                $crate::env::check("memory", "always", super::$name);
+            }
+
+            #[test]
+            fn embedded() {
+                $crate::env::check("embedded", "warm", super::$name);
+            }
+
+            #[test]
+            fn embedded_replayed() {
+                $crate::env::check("embedded", "always", super::$name);
+            }
+        })*
+    };
+}
+
+/// Runs the body of a test on a backend, unless the environment leaves that out.
+pub(crate) fn check(backend: &str, replay: &str, body: impl AsyncFnOnce(&Env)) {
+    let is_left_out = |variable, name| {
+        std::env::var(variable).is_ok_and(|names| !names.split(',').any(|wanted| wanted == name))
+    };
+    if is_left_out("INFINITIC_BACKENDS", backend) || is_left_out("INFINITIC_REPLAY", replay) {
+        return;
+    }
+    let env = Env {
+        store: match backend {
+            "memory" => Store::Memory(Arc::default()),
+            _ => Store::Embedded(tempfile::tempdir().unwrap()),
+        },
+        replay: match replay {
+            "always" => Replay::Always,
+            _ => Replay::WhenEvicted,
+        },
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let ended = runtime.block_on(async { tokio::time::timeout(TEST_LIMIT, body(&env)).await });
+    assert!(ended.is_ok(), "the test did not end within {TEST_LIMIT:?}");
+}
+
+/// A store that outlives its workers, and how they replay.
+pub(crate) struct Env {
+    store: Store,
+    replay: Replay,
+}
+
+enum Store {
+    Memory(Arc<MemoryStore>),
+    Embedded(TempDir),
+}
+
+impl Env {
+    /// A worker over the store.
+    pub(crate) fn worker(&self) -> Worker {
+        let worker = match &self.store {
+            Store::Memory(store) => Worker::over(Arc::clone(store) as _),
+            Store::Embedded(dir) => Worker::embedded(dir.path().join("data")).unwrap(),
+        };
+        worker.replay(self.replay).grace(GRACE)
+    }
+
+    /// Runs a worker while `body` does, then drains it.
+    pub(crate) async fn run<T>(
+        &self,
+        host: impl FnOnce(Worker) -> Worker,
+        body: impl AsyncFnOnce(&Client) -> T,
+    ) -> T {
+        let worker = host(self.worker());
+        let client = worker.client();
+        let mut result = None;
+        let body = async { result = Some(body(&client).await) };
+        worker.run_until(body).await.unwrap();
+        result.unwrap()
+    }
+
+    /// Runs a worker while `body` does, then drops it: running attempts are cut off.
+    pub(crate) async fn cut_off<T>(
+        &self,
+        host: impl FnOnce(Worker) -> Worker,
+        body: impl AsyncFnOnce(&Client) -> T,
+    ) -> T {
+        let worker = host(self.worker());
+        let client = worker.client();
+        tokio::select! {
+            ended = worker.run_until(std::future::pending()) => panic!("the worker ended: {ended:?}"),
+            result = body(&client) => result,
+        }
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let since = Instant::now();
+    while !condition().await {
+        assert!(since.elapsed() < PATIENCE, "never came true: {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Waits until an instance stands so, and gives its state.
+pub(crate) async fn until_status<T, E>(run: &Run<T, E>, wanted: Status) -> InstanceState {
+    let since = Instant::now();
+    loop {
+        let state = run.state().await.unwrap();
+        if state.status == wanted {
+            return state;
+        }
+        assert!(since.elapsed() < PATIENCE, "not {wanted:?}: {state:?}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Words that are written here and there, and waited for by tests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log(watch::Sender<Vec<String>>);
+
+impl Log {
+    pub(crate) fn push(&self, line: impl Display) {
+        self.0.send_modify(|lines| lines.push(line.to_string()));
+    }
+
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.borrow().clone()
+    }
+
+    pub(crate) fn count(&self, line: &str) -> usize {
+        self.0.borrow().iter().filter(|known| *known == line).count()
+    }
+
+    /// Waits for a line to be there so often.
+    pub(crate) async fn until(&self, line: &str, times: usize) {
+        let come = |lines: &Vec<String>| lines.iter().filter(|l| *l == line).count() >= times;
+        let mut lines = self.0.subscribe();
+        let waited = tokio::time::timeout(PATIENCE, lines.wait_for(come)).await;
+        let all = self.all();
+        assert!(waited.is_ok(), "`{line}` did not come {times} times: {all:?}");
+    }
+}
+
+/// Asserts that a text holds each of some parts.
+#[track_caller]
+pub(crate) fn assert_says(text: impl Display, parts: &[&str]) {
+    let text = text.to_string();
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+}
+
+/// The words of an error and of all its sources.
+pub(crate) fn chain(error: &dyn std::error::Error) -> Vec<String> {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// The error of something that must fail.
+#[track_caller]
+pub(crate) fn failed<T: Debug, E>(result: std::result::Result<T, E>) -> E {
+    match result {
+        Ok(value) => panic!("it ended well, with {value:?}"),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,29 @@
+//! What a user can do, as a user writes it: each test has one body that runs on every backend, with
+//! warm futures and with every await replayed.
+//!
+//! `INFINITIC_BACKENDS=memory,embedded` and `INFINITIC_REPLAY=warm,always` choose among the variants.
+//! How bodies are run is in [`env`], the services that most tests share in [`lab`].
+#![allow(clippy::unwrap_used)]
+
+#[macro_use]
+mod env;
+mod lab;
+mod logs;
+
+mod attempts;
+mod cancelling;
+mod client;
+mod combining;
+mod concurrency;
+mod contexts;
+mod contracts;
+mod deferreds;
+mod ending;
+mod errors;
+mod flows;
+mod hosting;
+mod mending;
+mod recorded;
+mod restarts;
+mod steps;
+mod timers;
