@@ -199,6 +199,7 @@ async fn one_value_hosts_several_contracts(env: &Env) {
 }
 
 #[service(name = "billing")]
+#[allow(dead_code)] // Callers need its stub only.
 trait CallersBilling {
     #[name("charge-card")]
     async fn charge(&self, cents: u64) -> u64;
@@ -316,6 +317,7 @@ struct NewOrder {
 }
 
 #[service(name = "depot")]
+#[allow(dead_code)] // Callers need its stub only.
 trait NewDepot {
     async fn pack(&self, order: NewOrder, gift: bool) -> String;
     async fn send(&self, order: NewOrder) -> String;

@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{Attribute, ItemFn};
 
 use super::{assert, dispatch, finish, names, returned};
+use crate::hygiene::local;
 use crate::model::{Contract, Kind, Method};
 use crate::validate::{FunctionParts, Validated};
 
@@ -43,13 +44,18 @@ fn outer(method: &Method, contract: &Validated<Contract>, item: &ItemFn) -> Toke
     let output = &method.output.ty;
     // At the function's name: a body that cannot move between threads is reported there.
     let root = root.at(ident.span());
+    // The body in a block of its own: an argument may bear the function's name.
+    let body = local("body", 0);
     let function = quote_spanned! {ident.span()=>
         fn #ident(#(#parameters),*) -> #root::Tagged<
             #ident,
             impl ::core::future::Future<Output = #output> + ::core::marker::Send
         > {
-            #inner
-            #root::Tagged::new(#ident(#(#arguments),*))
+            let #body = {
+                #inner
+                #ident
+            };
+            #root::Tagged::new(#body(#(#arguments),*))
         }
     };
     quote!(#(#outer_attrs)* #vis #function)

@@ -8,12 +8,15 @@ pub fn charge(
         Output = Result<Receipt, PaymentError>,
     > + ::core::marker::Send,
 > {
-    #[tracing::instrument]
-    async fn charge(mut card: Card, amount: Cents) -> Result<Receipt, PaymentError> {
-        card.normalise();
-        bank::charge(card, amount).await
-    }
-    ::infinitic::__private::Tagged::new(charge(card, amount))
+    let __body0 = {
+        #[tracing::instrument]
+        async fn charge(mut card: Card, amount: Cents) -> Result<Receipt, PaymentError> {
+            card.normalise();
+            bank::charge(card, amount).await
+        }
+        charge
+    };
+    ::infinitic::__private::Tagged::new(__body0(card, amount))
 }
 #[automatically_derived]
 impl ::infinitic::__private::ServiceFunction for charge {

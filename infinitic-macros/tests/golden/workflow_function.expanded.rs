@@ -4,10 +4,13 @@ fn hello(
     hello,
     impl ::core::future::Future<Output = Result<String, Error>> + ::core::marker::Send,
 > {
-    async fn hello(name: String) -> Result<String, Error> {
-        Ok(greet(name).await?)
-    }
-    ::infinitic::__private::Tagged::new(hello(name))
+    let __body0 = {
+        async fn hello(name: String) -> Result<String, Error> {
+            Ok(greet(name).await?)
+        }
+        hello
+    };
+    ::infinitic::__private::Tagged::new(__body0(name))
 }
 #[automatically_derived]
 impl ::infinitic::__private::WorkflowFunction for hello {
