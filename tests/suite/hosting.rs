@@ -48,7 +48,7 @@ async fn a_workflow_that_nobody_hosts_waits_and_is_told_once(env: &Env) {
             runs
         })
         .await;
-    let told = log.lines_with("instances of workflow `knocks_unheard` version 0 wait");
+    let told = log.lines_with("instances of workflow `knocks_unheard` wait");
     assert_eq!(told.len(), 1, "{told:#?}");
     assert_says(&told[0], &["WARN", ".workflow(…)"]);
     drop(log);
