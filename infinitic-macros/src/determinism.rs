@@ -70,6 +70,16 @@ const RULES: &[Rule] = &[
         "workflow code does not run on tokio: a replay could not repeat what it does",
         "`timer`, `select!`, `join!` of `infinitic::prelude`, or `step(…)` for anything else",
     ),
+    end(
+        &["thread", "sleep"],
+        "a thread that sleeps holds up all others",
+        "`timer(duration).await`",
+    ),
+    end(
+        &["thread", "spawn"],
+        "a thread runs differently at each replay",
+        STEP,
+    ),
     start(
         &["std", "thread"],
         "a thread runs differently at each replay",

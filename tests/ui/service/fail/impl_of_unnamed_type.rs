@@ -1,0 +1,10 @@
+use infinitic::prelude::*;
+
+trait Bank {}
+
+#[service]
+impl dyn Bank {
+    async fn charge(&self) {}
+}
+
+fn main() {}

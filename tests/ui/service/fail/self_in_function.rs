@@ -1,0 +1,6 @@
+use infinitic::prelude::*;
+
+#[service]
+async fn charge(&self, cents: u64) {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use infinitic::prelude::*;
+
+#[workflow]
+#[retry(none)]
+struct Orders;
+
+fn main() {}
