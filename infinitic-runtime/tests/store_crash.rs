@@ -20,7 +20,10 @@ const VALUE: u64 = 2_000;
 #[test]
 #[ignore = "the child of the other test"]
 fn child() {
-    let store = EmbeddedStore::open(std::env::var("STORE_DIR").unwrap()).unwrap();
+    let Ok(dir) = std::env::var("STORE_DIR") else {
+        return;
+    };
+    let store = EmbeddedStore::open(dir).unwrap();
     let mut out = std::io::stdout().lock();
     writeln!(out, "open").unwrap();
     for number in store.last_batch() + 1.. {
@@ -53,7 +56,7 @@ fn each_confirmed_batch_survives_a_kill() {
         let after = if round % 5 == 4 {
             0
         } else {
-            1 + random.below(900)
+            1 + random.below(500)
         };
         let mut confirmed = applied;
         let mut note = |line: &str| {

@@ -1,6 +1,6 @@
 //! What the tests of damaged, killed and full stores share: batches that follow from their number,
 //! and a copy of a directory as a kill would leave it.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

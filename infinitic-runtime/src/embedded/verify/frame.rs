@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! start   1, rows u32, sequence number u64                       (covered by no checksum)
-//! row     2, kind u8, packing u8, keyspace u64, length of the key u16, of the value u32, of the value
-//!         on disk u32, key, value                                (repeated)
+//! row     2, kind u8, packing u8, keyspace u64, length of the key u16, of the value u32,
+//!         of the value on disk u32, key, value                   (repeated)
 //! end     3, xxh3 of all rows u64, "FJL" 3
 //! ```
 

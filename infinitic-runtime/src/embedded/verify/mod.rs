@@ -9,7 +9,8 @@
 //!   brings an older list back, and newer tables are deleted. Here the list must have the checksum
 //!   that `current` holds.
 //! - `vN`, the list: the database sums its table of contents only, this all of it.
-//! - `tables/N`: the database sums each block as it reads it, this all of them before, up to a limit.
+//! - `tables/N`: the database sums each block as it reads it, this all of them before, up to a
+//!   limit.
 //! - `version`: without it, the database creates itself anew over what is there.
 //!
 //! Only one thing is repaired: a torn tail. The journal is synced after each batch, so only its
