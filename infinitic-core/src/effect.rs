@@ -117,7 +117,7 @@ pub enum Effect {
     /// Give out an attempt of a task.
     DispatchTask(Box<TaskAttempt>),
     /// An attempt was running when the process died, and may have been the reason: send `Redeliver`
-    /// for it when no other suspect runs.
+    /// for it when few other suspects run, or none.
     Suspect {
         /// The task or step.
         id: CommandId,

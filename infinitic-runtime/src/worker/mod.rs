@@ -16,6 +16,7 @@ mod maintenance;
 mod node;
 mod recovery;
 mod shard;
+mod suspects;
 mod turns;
 mod watchdog;
 

@@ -19,6 +19,7 @@ use super::cache::UseOrder;
 use super::checkpoint::Checkpoint;
 use super::layout;
 use super::load::{self, Loaded};
+use super::suspects::Suspects;
 use crate::backend::{KeyValue, RowOp, StoreError};
 use crate::workflow::{HostedWorkflows, LiveRun, StepJob};
 
@@ -126,9 +127,8 @@ pub struct Shard {
     pub(super) warm: usize,
     pub(super) checkpoint: Checkpoint,
     pub(super) unhosted_logged: BTreeSet<(String, u32)>,
-    /// Attempts that may have taken the process down, to be given out again one by one.
-    pub(super) suspects: VecDeque<CommandId>,
-    pub(super) suspect: Option<CommandId>,
+    /// Attempts that may have taken the process down, to be given out again with care.
+    suspects: Suspects,
     /// Makes a commit durable at once; only cautious turns need it.
     pub(super) commit_now: Option<CommitNow>,
     /// What this thread is about to run, for the watchdog.
@@ -191,8 +191,7 @@ impl Shard {
             warm: 0,
             checkpoint: Checkpoint::default(),
             unhosted_logged: BTreeSet::new(),
-            suspects: VecDeque::new(),
-            suspect: None,
+            suspects: Suspects::default(),
             commit_now: None,
             running: Arc::default(),
         }
@@ -254,35 +253,38 @@ impl Shard {
             None if fresh => None,
             None => self.load(to)?,
         };
-        if let Message::AttemptEnded { id, .. } = &message
-            && self.suspect == Some(*id)
-        {
-            self.suspect = None;
+        if let Message::AttemptEnded { id, .. } = &message {
+            self.suspects.ended(*id);
         }
         self.apply(to, instance, message, now)
     }
 
-    /// Gives out the next suspect, if none is running.
+    /// Gives out the suspects whose turn it is.
     ///
     /// # Errors
     /// As [`Shard::handle`].
     pub fn examine_suspects(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        if self.suspect.is_some() {
-            return Ok(());
-        }
-        let Some(id) = self.suspects.pop_front() else {
-            self.settings.cautious = false;
-            return Ok(());
-        };
-        self.suspect = Some(id);
         let deliveries_max = self.settings.deliveries_max;
-        self.handle(id.instance, Message::Redeliver { id, deliveries_max }, now)?;
-        let open = self
-            .slots
-            .get(&id.instance)
-            .and_then(|slot| slot.instance.as_ref());
-        if open.is_none_or(|instance| instance.open(id).is_none()) {
-            self.suspect = None;
+        loop {
+            let slots = &self.slots;
+            let attempts = |id: CommandId| {
+                let instance = slots.get(&id.instance)?.instance.as_ref()?;
+                instance.open(id)?.kind.attempts()
+            };
+            // One whose instance has left memory is handled with the greater care.
+            let again = |id| attempts(id).is_none_or(|attempts| attempts.redeliveries > 0);
+            let Some(id) = self.suspects.next(now, again) else {
+                break;
+            };
+            self.handle(id.instance, Message::Redeliver { id, deliveries_max }, now)?;
+            let slot = self.slots.get(&id.instance);
+            let open = slot.and_then(|slot| slot.instance.as_ref()?.open(id));
+            if open.is_none() {
+                self.suspects.ended(id);
+            }
+        }
+        if self.suspects.is_done() {
+            self.settings.cautious = false;
         }
         Ok(())
     }
@@ -401,7 +403,7 @@ impl Shard {
             Effect::DropRun { run: _ } => self.drop_live(id),
             Effect::DispatchTask(attempt) => self.outgoing.push(Outgoing::Task(attempt)),
             Effect::RunStep(attempt) => self.run_step(id, attempt),
-            Effect::Suspect { id } => self.suspects.push_back(id),
+            Effect::Suspect { id } => self.suspects.add(id),
             Effect::CancelAttempt { id } => self.outgoing.push(Outgoing::CancelAttempt(id)),
             Effect::ArmTimer { timer, due } => {
                 self.timers.insert((due, timer));
