@@ -125,10 +125,10 @@ mod tests {
         suspects.add(id(1));
         let again = |_| true;
         assert_eq!(all(&mut suspects, at(5000), again), [0]);
-        assert_eq!(all(&mut suspects, at(5999), again), []);
+        assert_eq!(all(&mut suspects, at(5999), again), Vec::<u32>::new());
         assert_eq!(all(&mut suspects, at(6000), again), [1]);
         // The clock was set back.
-        assert_eq!(all(&mut suspects, at(10), again), []);
+        assert_eq!(all(&mut suspects, at(10), again), Vec::<u32>::new());
         assert!(suspects.is_done());
     }
 }
