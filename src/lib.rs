@@ -20,3 +20,12 @@ pub use infinitic_runtime::workflow::{
 pub mod prelude {
     pub use super::*;
 }
+
+/// The pages for people, compiled by the tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/guide.md")]
+    struct Guide;
+}
