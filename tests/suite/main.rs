@@ -24,6 +24,7 @@ mod flows;
 mod hosting;
 mod mending;
 mod recorded;
+mod remote;
 mod restarts;
 mod steps;
 mod timers;

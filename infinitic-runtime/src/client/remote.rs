@@ -165,7 +165,11 @@ impl RemoteLink {
             let error = match self.send(hyper::Method::POST, ASK, body.clone()).await {
                 Ok(bytes) => match codec::decode_value(&bytes) {
                     Ok(Response::Answer(answer)) => return Ok(answer),
-                    Ok(Response::Stopping) => ClientError::Closed,
+                    Ok(Response::Stopping) => {
+                        // Whoever comes next listens anew.
+                        self.connection.lock().await.take();
+                        ClientError::Closed
+                    }
                     Err(error) => return Err(ClientError::Protocol(error.to_string())),
                 },
                 Err(error @ ClientError::Unreachable { .. }) => error,

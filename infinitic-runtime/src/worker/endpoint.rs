@@ -94,13 +94,22 @@ impl Endpoint {
         stream: TokioIo<tokio::net::TcpStream>,
         stopping: watch::Receiver<bool>,
     ) {
+        let mut until = stopping.clone();
         let mut server = auto::Builder::new(TokioExecutor::new());
         server.http2().max_concurrent_streams(STREAMS_MAX);
         let service = service_fn(move |request| {
             let (endpoint, stopping) = (Arc::clone(&self), stopping.clone());
             async move { Ok::<_, std::convert::Infallible>(endpoint.answer(request, stopping).await) }
         });
-        if let Err(error) = server.serve_connection(stream, service).await {
+        let mut connection = std::pin::pin!(server.serve_connection(stream, service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            _ = until.wait_for(|stopping| *stopping) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!("a client's connection ended: {error}");
         }
     }
