@@ -70,6 +70,10 @@ pub(crate) fn expand(contract: &Validated<Contract>) -> TokenStream {
     }
 }
 
+const HIDDEN_RESULT: &str = "this is a `Result` behind a name that does not say so, which hides \
+                             its error from the macro; accepted: `Result<T, E>`, or an alias \
+                             that is named `Result`; write: the `Result` itself";
+
 /// A `Result` behind another name would lose its error: only the compiler can see through it.
 fn plain(method: &Method, root: &Root) -> Option<TokenStream> {
     let Parts::Plain = method.output.parts else {
@@ -78,7 +82,7 @@ fn plain(method: &Method, root: &Root) -> Option<TokenStream> {
     let (cfgs, ty) = (&method.cfgs, &method.output.ty);
     let spanned = root.at(ty.span());
     let check = quote_spanned!(ty.span()=>
-        #spanned::assert_plain_return(#spanned::ReturnProbe::<#ty>::IS_RESULT)
+        ::core::assert!(!#spanned::ReturnProbe::<#ty>::IS_RESULT, #HIDDEN_RESULT)
     );
     Some(quote! {
         #(#cfgs)*

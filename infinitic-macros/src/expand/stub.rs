@@ -175,12 +175,12 @@ fn encoded(method: &Method, root: &Root) -> TokenStream {
     });
     quote! {
         {
-            fn encode<#(#types: #root::Argument),*>(
+            fn __encode<#(#types: #root::Argument),*>(
                 #(#locals: &#types),*
             ) -> ::core::result::Result<#root::Payload, #root::Undecodable> {
                 #root::encode_args(&(#(#locals,)*))
             }
-            encode(#(#arguments),*)
+            __encode(#(#arguments),*)
         }
     }
 }

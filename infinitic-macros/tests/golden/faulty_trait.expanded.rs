@@ -80,8 +80,9 @@ const _: () = {
     const _: () = {
         #[allow(unused_imports)]
         use ::infinitic::__private::NotResult as _;
-        ::infinitic::__private::assert_plain_return(
-            ::infinitic::__private::ReturnProbe::<()>::IS_RESULT,
+        ::core::assert!(
+            ! ::infinitic::__private::ReturnProbe:: < () > ::IS_RESULT,
+            "this is a `Result` behind a name that does not say so, which hides its error from the macro; accepted: `Result<T, E>`, or an alias that is named `Result`; write: the `Result` itself"
         )
     };
 };

@@ -81,7 +81,7 @@ impl charge {
                     "charge",
                 ),
                 {
-                    fn encode<
+                    fn __encode<
                         A0: ::infinitic::__private::Argument,
                         A1: ::infinitic::__private::Argument,
                     >(
@@ -93,7 +93,7 @@ impl charge {
                     > {
                         ::infinitic::__private::encode_args(&(__a0, __a1))
                     }
-                    encode(&card, &amount)
+                    __encode(&card, &amount)
                 },
                 ::infinitic::__private::error_codec!(PaymentError),
             )

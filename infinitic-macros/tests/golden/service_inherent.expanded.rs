@@ -63,7 +63,7 @@ impl EmailsStub {
                     "send",
                 ),
                 {
-                    fn encode<A0: ::infinitic::__private::Argument>(
+                    fn __encode<A0: ::infinitic::__private::Argument>(
                         __a0: &A0,
                     ) -> ::core::result::Result<
                         ::infinitic::__private::Payload,
@@ -71,7 +71,7 @@ impl EmailsStub {
                     > {
                         ::infinitic::__private::encode_args(&(__a0,))
                     }
-                    encode(&mail)
+                    __encode(&mail)
                 },
                 ::infinitic::__private::error_codec!(SendError),
             )

@@ -97,7 +97,7 @@ impl PaymentsStub {
                     "charge",
                 ),
                 {
-                    fn encode<
+                    fn __encode<
                         A0: ::infinitic::__private::Argument,
                         A1: ::infinitic::__private::Argument,
                     >(
@@ -109,7 +109,7 @@ impl PaymentsStub {
                     > {
                         ::infinitic::__private::encode_args(&(__a0, __a1))
                     }
-                    encode(&card, &amount)
+                    __encode(&card, &amount)
                 },
                 ::infinitic::__private::error_codec!(PaymentError),
             )
@@ -131,7 +131,7 @@ impl PaymentsStub {
                     "refund",
                 ),
                 {
-                    fn encode<A0: ::infinitic::__private::Argument>(
+                    fn __encode<A0: ::infinitic::__private::Argument>(
                         __a0: &A0,
                     ) -> ::core::result::Result<
                         ::infinitic::__private::Payload,
@@ -139,7 +139,7 @@ impl PaymentsStub {
                     > {
                         ::infinitic::__private::encode_args(&(__a0,))
                     }
-                    encode(&receipt)
+                    __encode(&receipt)
                 },
                 ::infinitic::__private::error_codec!(
                     < Result < () > as ::infinitic::__private::ResultParts > ::Error
@@ -183,8 +183,9 @@ const _: () = {
     const _: () = {
         #[allow(unused_imports)]
         use ::infinitic::__private::NotResult as _;
-        ::infinitic::__private::assert_plain_return(
-            ::infinitic::__private::ReturnProbe::<u32>::IS_RESULT,
+        ::core::assert!(
+            ! ::infinitic::__private::ReturnProbe:: < u32 > ::IS_RESULT,
+            "this is a `Result` behind a name that does not say so, which hides its error from the macro; accepted: `Result<T, E>`, or an alias that is named `Result`; write: the `Result` itself"
         )
     };
 };

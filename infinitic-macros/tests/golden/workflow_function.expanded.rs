@@ -67,7 +67,7 @@ impl hello {
                     "hello",
                 ),
                 {
-                    fn encode<A0: ::infinitic::__private::Argument>(
+                    fn __encode<A0: ::infinitic::__private::Argument>(
                         __a0: &A0,
                     ) -> ::core::result::Result<
                         ::infinitic::__private::Payload,
@@ -75,7 +75,7 @@ impl hello {
                     > {
                         ::infinitic::__private::encode_args(&(__a0,))
                     }
-                    encode(&name)
+                    __encode(&name)
                 },
                 ::infinitic::__private::error_codec!(Error),
             )

@@ -69,7 +69,7 @@ impl GreeterClient {
                     "greet",
                 ),
                 {
-                    fn encode<A0: ::infinitic::__private::Argument>(
+                    fn __encode<A0: ::infinitic::__private::Argument>(
                         __a0: &A0,
                     ) -> ::core::result::Result<
                         ::infinitic::__private::Payload,
@@ -77,7 +77,7 @@ impl GreeterClient {
                     > {
                         ::infinitic::__private::encode_args(&(__a0,))
                     }
-                    encode(&name)
+                    __encode(&name)
                 },
                 ::infinitic::__private::ErrorCodec::never(),
             )
@@ -93,8 +93,9 @@ const _: () = {
     const _: () = {
         #[allow(unused_imports)]
         use ::infinitic::__private::NotResult as _;
-        ::infinitic::__private::assert_plain_return(
-            ::infinitic::__private::ReturnProbe::<String>::IS_RESULT,
+        ::core::assert!(
+            ! ::infinitic::__private::ReturnProbe:: < String > ::IS_RESULT,
+            "this is a `Result` behind a name that does not say so, which hides its error from the macro; accepted: `Result<T, E>`, or an alias that is named `Result`; write: the `Result` itself"
         )
     };
 };

@@ -78,7 +78,7 @@ impl OrdersClient {
                     "start",
                 ),
                 {
-                    fn encode<A0: ::infinitic::__private::Argument>(
+                    fn __encode<A0: ::infinitic::__private::Argument>(
                         __a0: &A0,
                     ) -> ::core::result::Result<
                         ::infinitic::__private::Payload,
@@ -86,7 +86,7 @@ impl OrdersClient {
                     > {
                         ::infinitic::__private::encode_args(&(__a0,))
                     }
-                    encode(&order)
+                    __encode(&order)
                 },
                 ::infinitic::__private::error_codec!(OrderError),
             )
@@ -105,7 +105,7 @@ impl OrdersClient {
                     "change",
                 ),
                 {
-                    fn encode<A0: ::infinitic::__private::Argument>(
+                    fn __encode<A0: ::infinitic::__private::Argument>(
                         __a0: &A0,
                     ) -> ::core::result::Result<
                         ::infinitic::__private::Payload,
@@ -113,7 +113,7 @@ impl OrdersClient {
                     > {
                         ::infinitic::__private::encode_args(&(__a0,))
                     }
-                    encode(&change)
+                    __encode(&change)
                 },
                 ::infinitic::__private::ErrorCodec::never(),
             )
@@ -132,8 +132,9 @@ const _: () = {
     const _: () = {
         #[allow(unused_imports)]
         use ::infinitic::__private::NotResult as _;
-        ::infinitic::__private::assert_plain_return(
-            ::infinitic::__private::ReturnProbe::<()>::IS_RESULT,
+        ::core::assert!(
+            ! ::infinitic::__private::ReturnProbe:: < () > ::IS_RESULT,
+            "this is a `Result` behind a name that does not say so, which hides its error from the macro; accepted: `Result<T, E>`, or an alias that is named `Result`; write: the `Result` itself"
         )
     };
 };

@@ -21,7 +21,8 @@ impl Drop for Loud<'_> {
 
 fn main() {
     // Arms are tried in the order written.
-    assert_eq!(poll_once(async { select! { x = ready(1) => x, y = ready(2) => y } }), Poll::Ready(1));
+    let first = async { select! { x = ready(1) => x, y = ready(2) => y } };
+    assert_eq!(poll_once(first), Poll::Ready(1));
     let second = async { select! { x = pending::<u8>() => x, y = ready(2) => y } };
     assert_eq!(poll_once(second), Poll::Ready(2));
     assert_eq!(poll_once(async { select! { x = pending::<u8>() => x } }), Poll::Pending);
@@ -40,9 +41,17 @@ fn main() {
     assert_eq!(log.borrow().len(), 3);
 
     // A value that does not match closes its arm; `else` runs when all arms are closed.
-    let refused = async { select! { Some(x) = ready(None::<u8>) => x, Ok(1) = ready(Err::<u8, u8>(1)) => 2, else => 9 } };
+    let refused = async {
+        select! {
+            Some(x) = ready(None::<u8>) => x,
+            Ok(1) = ready(Err::<u8, u8>(1)) => 2,
+            else => 9,
+        }
+    };
     assert_eq!(poll_once(refused), Poll::Ready(9));
-    let waiting = async { select! { Some(x) = ready(None::<u8>) => x, x = pending() => x, else => 9 } };
+    let waiting = async {
+        select! { Some(x) = ready(None::<u8>) => x, x = pending() => x, else => 9 }
+    };
     assert_eq!(poll_once(waiting), Poll::Pending);
 
     // `join!` waits for all.

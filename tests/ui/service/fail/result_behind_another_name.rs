@@ -1,6 +1,6 @@
 use infinitic::prelude::*;
 
-type Outcome = std::result::Result<u64, std::num::ParseIntError>;
+type Outcome = std::result::Result<u64, String>;
 
 #[service]
 trait Payments {
