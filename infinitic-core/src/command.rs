@@ -132,7 +132,7 @@ pub enum Command {
     RegisterCompensation {
         /// The call.
         #[serde(deserialize_with = "nesting::deserialize")]
-        call: Box<Command>,
+        call: Box<Self>,
     },
     /// A marker that a changed piece of code leaves in the history.
     Patch {

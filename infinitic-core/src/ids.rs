@@ -257,6 +257,7 @@ impl FromStr for CommandId {
 pub struct RequestId(pub u64);
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

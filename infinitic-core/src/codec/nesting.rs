@@ -7,8 +7,8 @@ use std::cell::Cell;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Levels that are written and read. A failure that went through this many instances is explained by
-/// the nearest of them; every thread's stack has room for it.
+/// Levels that are written and read. A failure that went through this many instances is explained
+/// by the nearest of them; every thread's stack has room for it.
 const LEVELS_MAX: u32 = 32;
 
 thread_local! {
@@ -56,6 +56,7 @@ pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use crate::codec::{DecodeError, decode_row, decode_value, encode_value};
     use crate::failure::{FailureKind, FailureRecord};

@@ -117,8 +117,8 @@ impl Reopening {
             open.push(KeptCommand {
                 position,
                 reopening: *reopening,
-                // A number that no earlier sequence of this task had: outcomes of those, of cancelled
-                // steps too, change nothing.
+                // A number that no earlier sequence of this task had: outcomes of those, and of
+                // cancelled steps, change nothing.
                 sequence: Sequence(1 + history.reopening.0),
                 attempt: Attempt(0),
                 command: command.clone(),
@@ -184,8 +184,9 @@ pub(super) fn retry_tasks(step: &mut Step, cut: Option<Box<Cut>>, request: Optio
     );
 }
 
-/// Gives the open steps of a run out again: an attempt that came due while the code stood still found
-/// no live future to run in. One that is running is known to its executor, which ignores the second.
+/// Gives the open steps of a run out again: an attempt that came due while the code stood still
+/// found no live future to run in. One that is running is known to its executor, which ignores the
+/// second.
 fn give_steps_out(step: &mut Step, run: RunNo) {
     let open = step.instance.runs[&run].open.iter();
     let steps: Vec<Position> = open
@@ -261,8 +262,8 @@ fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, wh
     step.answer(request, Answer::Done);
 }
 
-/// Lets what is still open go on where it is. Answers what that is: it was given out or armed before,
-/// and doing so again would only double it.
+/// Lets what is still open go on where it is. Answers what that is: it was given out or armed
+/// before, and doing so again would only double it.
 fn keep_open(step: &Step, run: RunNo, kept: &mut [KeptCommand]) -> Vec<Position> {
     let mut goes_on = Vec::new();
     for kept in kept {

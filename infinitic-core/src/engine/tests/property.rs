@@ -86,7 +86,8 @@ impl Drop for Named {
 }
 
 impl Life {
-    /// Sends a message, runs the turns that it asks for, and sends it again where that must not count.
+    /// Sends a message, takes the turns that it asks for, and sends it again where that must not
+    /// count.
     fn deliver(&mut self, message: Message) {
         let before = self.s.without_waits();
         let is_stale = self.is_stale(&message);
@@ -143,7 +144,7 @@ impl Life {
                 turn_ended(commands)
             }
         };
-        self.s.send(message.clone());
+        self.s.send(message);
         assert!(self.turns().is_empty(), "a turn leads to no turn");
     }
 

@@ -110,7 +110,8 @@ fn an_attempt_that_kills_the_process_too_often_has_crashed() {
         assert_eq!(s.entries.len(), 1);
     }
     s.send(recovered(true)).gives(&[], &["suspect #0"]);
-    let why = "the process died each time this attempt ran: at first, and after each of its 2 redeliveries";
+    let why = "the process died each time this attempt ran: at first, and after each of its 2 \
+               redeliveries";
     s.send(redeliver(id));
     s.gives(
         &[&format!("#0 failed {why}")],
@@ -187,8 +188,10 @@ fn a_turn_that_kills_the_process_twice_is_stopped_once() {
     mark(&mut s, false);
     s.send(recovered(true));
     s.gives(
-        &["stopped: the process died each time this turn ran (a stack overflow, an abort?); mend the \
-           workflow's code, then use retry_turn"],
+        &[
+            "stopped: the process died each time this turn ran (a stack overflow, an abort?); \
+           mend the workflow's code, then use retry_turn",
+        ],
         &["suspect #0"],
     );
     assert_eq!(s.status(), Status::Stopped);

@@ -167,8 +167,8 @@ fn a_caught_failure_is_over() {
 
 #[test]
 fn without_a_failed_task_there_is_nothing_to_retry() {
-    let refused = "tell 8: Refused: there is nothing to retry: no failed task led to its end; mend the \
-                   code and use retry_turn";
+    let refused = "tell 8: Refused: there is nothing to retry: no failed task led to its end; mend \
+                   the code and use retry_turn";
     let mut failed = Scenario::with([task("a")]);
     failed.attempt(0, value("7")).turn([end_failed()]);
     let mut caught = Scenario::with([task("a")]);
@@ -184,8 +184,8 @@ fn without_a_failed_task_there_is_nothing_to_retry() {
 
 #[test]
 fn retry_turn_of_code_that_neither_stands_nor_failed_is_refused() {
-    let refused = "tell 9: Refused: there is nothing to retry: its code does not stand still, and no run \
-                   of it has failed";
+    let refused = "tell 9: Refused: there is nothing to retry: its code does not stand still, and \
+                   no run of it has failed";
     Scenario::with([task("a")])
         .retry_turn(1)
         .gives(&[], &[refused]);

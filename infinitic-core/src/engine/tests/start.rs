@@ -51,8 +51,8 @@ fn an_older_start_without_a_record_is_refused_to_all_who_wait() {
     let mut s = Scenario::nothing();
     s.later(DAY_MS + 1).send(start(Some(1), Some(2)));
     let refused = format!(
-        "Refused: the start of {} is older than 24 hours and has no record: it may have run and been \
-         purged; start a new instance instead",
+        "Refused: the start of {} is older than 24 hours and has no record: it may have run and \
+         been purged; start a new instance instead",
         s.id
     );
     let (first, second) = (format!("tell 1: {refused}"), format!("tell 2: {refused}"));
@@ -73,7 +73,8 @@ fn a_start_from_a_clock_that_is_ahead_runs() {
 fn an_unknown_instance_is_told_to_whoever_asks() {
     let mut s = Scenario::nothing();
     let unknown = format!(
-        "UnknownInstance: there is no instance {}, or its record was purged after the retention time",
+        "UnknownInstance: there is no instance {}, or its record was purged after the retention \
+         time",
         s.id
     );
     for (message, request) in every_message(s.id) {

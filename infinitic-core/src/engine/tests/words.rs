@@ -1,5 +1,5 @@
-//! Entries and effects in words, as tests state them: `#1` is the command at position 1, `r`, `s` and
-//! `a` number reopening, sequence and attempt, `+5` is a time.
+//! Entries and effects in words, as tests state them: `#1` is the command at position 1, `r`, `s`
+//! and `a` number reopening, sequence and attempt, `+5` is a time.
 
 use super::T0;
 use crate::*;
