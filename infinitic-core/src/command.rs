@@ -132,7 +132,7 @@ pub enum Command {
     RegisterCompensation {
         /// The call.
         #[serde(deserialize_with = "nesting::deserialize")]
-        call: Box<Command>,
+        call: Box<Self>,
     },
     /// A marker that a changed piece of code leaves in the history.
     Patch {
@@ -184,6 +184,15 @@ impl Command {
             Self::ContinueWith { .. } => "continue with new arguments".to_owned(),
             Self::End { .. } => "end of the method".to_owned(),
         }
+    }
+
+    /// The place of the command that this one cancels.
+    #[must_use]
+    pub fn cancels(&self) -> Option<Position> {
+        if let Self::Cancel { position } = self {
+            return Some(*position);
+        }
+        None
     }
 
     /// Whether `self`, asked on replay, may stand for the recorded `other`: the same kind of command

@@ -85,7 +85,7 @@ pub struct FailureRecord {
     /// The failure that led to this one: of a task, seen by the workflow that failed by it.
     #[serde(serialize_with = "nesting::serialize_cut")]
     #[serde(deserialize_with = "nesting::deserialize")]
-    pub cause: Option<Box<FailureRecord>>,
+    pub cause: Option<Box<Self>>,
     /// Where a panic happened, and the backtrace if there was one.
     pub backtrace: Option<String>,
     /// The failures of earlier attempts, oldest first, in words.

@@ -143,7 +143,7 @@ impl Life {
                 turn_ended(commands)
             }
         };
-        self.s.send(message.clone());
+        self.s.send(message);
         assert!(self.turns().is_empty(), "a turn leads to no turn");
     }
 
