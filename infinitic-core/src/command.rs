@@ -186,6 +186,15 @@ impl Command {
         }
     }
 
+    /// The place of the command that this one cancels.
+    #[must_use]
+    pub fn cancels(&self) -> Option<Position> {
+        if let Self::Cancel { position } = self {
+            return Some(*position);
+        }
+        None
+    }
+
     /// Whether `self`, asked on replay, may stand for the recorded `other`: the same kind of command
     /// naming the same things. Arguments and times may differ (change check *simple*).
     #[must_use]

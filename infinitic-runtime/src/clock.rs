@@ -1,5 +1,10 @@
 //! The only place that reads clocks and draws random numbers.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one door for time and chance"
+)]
+
 use std::fmt;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

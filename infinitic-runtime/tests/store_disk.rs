@@ -45,7 +45,7 @@ fn on_a_small_disk(test: &str) {
             return;
         }
     }
-    println!("skipped: this machine lets nobody mount a file system");
+    eprintln!("skipped: this machine lets nobody mount a file system");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn fill_and_free(disk: &Path, dir: &Path, room: u64) {
                 assert!(number < end, "{text}");
                 failures += 1;
                 if failures == 1 {
-                    println!("first: {text}");
+                    eprintln!("first: {text}");
                 }
                 assert_eq!(store.last_batch(), number - 1);
                 if failures % 5 == 0 {
@@ -108,7 +108,7 @@ fn fill_and_free(disk: &Path, dir: &Path, room: u64) {
                     }
                 }
                 if failures == 12 {
-                    println!("full with batch {number}: {text}");
+                    eprintln!("full with batch {number}: {text}");
                     fs::remove_file(&ballast).unwrap();
                     drop(std::mem::replace(
                         &mut file,

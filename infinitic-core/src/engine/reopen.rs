@@ -5,7 +5,6 @@
 //! [`plan_retry_turn`], and sends the finished cut along with the message.
 
 use super::{Step, turn};
-use crate::command::Command;
 use crate::effect::{Answer, Effect};
 use crate::entry::{Entry, KeptCommand, Steering};
 use crate::failure::{FailureRecord, Origin};
@@ -100,10 +99,7 @@ impl Reopening {
         let commands = &history.commands[..(commands_kept as usize).min(history.commands.len())];
         let cancelled: Vec<Position> = commands
             .iter()
-            .filter_map(|(_, command)| match command {
-                Command::Cancel { position } => Some(*position),
-                _ => None,
-            })
+            .filter_map(|(_, command)| command.cancels())
             .collect();
         let mut open = Vec::new();
         for (index, (reopening, command)) in commands.iter().enumerate() {

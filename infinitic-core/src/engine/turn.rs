@@ -37,14 +37,9 @@ pub(super) fn ended(step: &mut Step, run: RunNo, report: TurnReport) {
 fn asked(step: &mut Step, run: RunNo, command: Command) {
     let state = &step.instance.runs[&run];
     let position = Position(state.commands);
-    let cancelled = match &command {
-        Command::Cancel { position } => state
-            .open
-            .get(position)
-            .cloned()
-            .map(|open| (*position, open)),
-        _ => None,
-    };
+    let cancelled = command
+        .cancels()
+        .and_then(|position| Some((position, state.open.get(&position)?.clone())));
     step.record(Entry::Command { run, command });
     if let Some((position, open)) = cancelled {
         abandon(step, run, position, &open);

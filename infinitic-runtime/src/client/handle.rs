@@ -222,8 +222,7 @@ pub trait WorkflowProxy: Sized + Send + Sync {
     /// # Errors
     /// [`ClientError::Refused`] when there is no such instance.
     fn cancel(&self) -> impl Future<Output = Result<(), ClientError>> + Send {
-        let steer = steer(self.__handle_ref(), Ask::Cancel);
-        async move { steer.await }
+        steer(self.__handle_ref(), Ask::Cancel)
     }
 
     /// Gives code that stands still another try, or reopens a failed run at its last turn.
@@ -231,8 +230,7 @@ pub trait WorkflowProxy: Sized + Send + Sync {
     /// # Errors
     /// [`ClientError::Refused`] when there is nothing to retry, or no such instance.
     fn retry_turn(&self) -> impl Future<Output = Result<(), ClientError>> + Send {
-        let steer = steer(self.__handle_ref(), Ask::RetryTurn);
-        async move { steer.await }
+        steer(self.__handle_ref(), Ask::RetryTurn)
     }
 
     /// Reopens a failed run where it failed: the task by which it failed is started anew.
@@ -240,8 +238,7 @@ pub trait WorkflowProxy: Sized + Send + Sync {
     /// # Errors
     /// [`ClientError::Refused`] when no failed task led to its end, or no such instance.
     fn retry_tasks(&self) -> impl Future<Output = Result<(), ClientError>> + Send {
-        let steer = steer(self.__handle_ref(), Ask::RetryTasks);
-        async move { steer.await }
+        steer(self.__handle_ref(), Ask::RetryTasks)
     }
 
     /// How the instance stands, and what it waits for.

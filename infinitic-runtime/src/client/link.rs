@@ -34,27 +34,32 @@ pub(crate) enum Ask {
 
 impl Ask {
     fn message(self, request: RequestId) -> Message {
-        let request = Some(request);
+        let some = Some(request);
         match self {
             Self::Start(start) => Message::Start {
                 start,
-                started: request,
+                started: some,
                 ended: None,
             },
             Self::StartAndWait(start) => Message::Start {
                 start,
                 started: None,
-                ended: request,
+                ended: some,
             },
-            Self::Wait => Message::ClientWaits {
-                request: request.expect("set above"),
+            Self::Wait => Message::ClientWaits { request },
+            Self::Cancel => Message::Cancel {
+                run: None,
+                request: some,
             },
-            Self::Cancel => Message::Cancel { run: None, request },
-            Self::RetryTurn => Message::RetryTurn { cut: None, request },
-            Self::RetryTasks => Message::RetryTasks { cut: None, request },
-            Self::Inspect => Message::Inspect {
-                request: request.expect("set above"),
+            Self::RetryTurn => Message::RetryTurn {
+                cut: None,
+                request: some,
             },
+            Self::RetryTasks => Message::RetryTasks {
+                cut: None,
+                request: some,
+            },
+            Self::Inspect => Message::Inspect { request },
         }
     }
 }

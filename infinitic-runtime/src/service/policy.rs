@@ -99,7 +99,7 @@ impl ExponentialRetry {
         }
         let max_ms = self
             .max_ms
-            .unwrap_or(self.initial_ms.saturating_mul(MAX_PER_INITIAL));
+            .unwrap_or_else(|| self.initial_ms.saturating_mul(MAX_PER_INITIAL));
         let grown = self.initial_ms as f64 * self.coefficient.powf(f64::from(attempt));
         let jittered = grown * (1.0 + self.jitter * (2.0 * random - 1.0));
         // Float to integer conversion saturates, so that an overflow ends at the longest pause.

@@ -214,7 +214,7 @@ fn recover(
         now,
         &mut |shard| {
             touched += 1;
-            if touched % RECOVERED_AT_ONCE == 0
+            if touched.is_multiple_of(RECOVERED_AT_ONCE)
                 && let Some(commit) = shard.take_commit()
             {
                 committer.submit(commit, generation);

@@ -99,7 +99,7 @@ impl fmt::Debug for HostedWorkflow {
 #[derive(Debug)]
 pub(crate) enum StartError {
     UnknownMethod,
-    Undecodable(FailureRecord),
+    Undecodable(Box<FailureRecord>),
 }
 
 impl HostedWorkflow {
@@ -111,7 +111,7 @@ impl HostedWorkflow {
     ) -> Result<TaskFuture, StartError> {
         let begin = self.methods.get(method).ok_or(StartError::UnknownMethod)?;
         begin(args, recorder)
-            .map_err(|undecodable| StartError::Undecodable(FailureRecord::from(undecodable)))
+            .map_err(|undecodable| StartError::Undecodable(Box::new(undecodable.into())))
     }
 }
 

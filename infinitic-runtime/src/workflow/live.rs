@@ -119,7 +119,7 @@ impl LiveRun {
         let begun = panics::capture(|| workflow.start(method, args, &self.recorder));
         match begun {
             Ok(Ok(future)) => Ok(future),
-            Ok(Err(StartError::Undecodable(failure))) => Err(ended(Err(Box::new(failure)))),
+            Ok(Err(StartError::Undecodable(failure))) => Err(ended(Err(failure))),
             Ok(Err(StartError::UnknownMethod)) => Err(stopped(format!(
                 "no worker here hosts the method `{method}` of this workflow; deploy code that has it"
             ))),

@@ -37,7 +37,7 @@ pub(crate) fn seed(default: u64) -> u64 {
         .ok()
         .and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or(default);
-    println!("STORE_SEED={seed}");
+    eprintln!("STORE_SEED={seed}");
     seed
 }
 
