@@ -19,6 +19,8 @@ use crate::contract::{ServiceContract, TaskFuture, Undecodable};
 
 pub use crate::workflow::{ServiceProxy, ServiceStub};
 pub use executor::{Concurrency, Executor, OutcomeSink, StepWork, WaitingTasks};
+#[doc(hidden)]
+pub use executor::{Ended, SpotExecutor};
 pub use function::ServiceFunction;
 pub use hosted::{HostError, HostedServices};
 pub use policy::{ExponentialRetry, RetryPolicy, RetrySetting, TaskPolicy};

@@ -524,7 +524,8 @@ impl Shard {
     }
 
     /// Takes over after a thread that was given up: commits are numbered on from `submitted`.
-    pub(crate) fn continue_after(&mut self, submitted: u64) {
+    #[doc(hidden)]
+    pub fn continue_after(&mut self, submitted: u64) {
         self.taken = submitted;
         self.durable = submitted;
     }
@@ -556,6 +557,26 @@ impl Shard {
             cautious: self.settings.cautious,
         };
         self.apply(id, Some(instance), message, now)
+    }
+
+    /// What makes a commit durable at once, for turns that run cautiously.
+    #[doc(hidden)]
+    pub fn set_commit_now(&mut self, commit_now: Arc<dyn Fn(Commit) + Send + Sync>) {
+        self.commit_now = Some(commit_now);
+    }
+
+    /// Whether attempts are still given out one by one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_cautious(&self) -> bool {
+        self.settings.cautious
+    }
+
+    /// The state of an instance, if it is in memory: for checks of simulations.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn instance(&self, id: InstanceId) -> Option<&Instance> {
+        self.slots.get(&id)?.instance.as_deref()
     }
 
     /// The instances of this shard's memory.

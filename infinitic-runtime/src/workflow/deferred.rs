@@ -61,8 +61,9 @@ impl Shared {
     fn cancel(&self) {
         if let Some(id) = self.id
             && self.cell.outcome().is_none()
+            // Not at eviction: waking those that wait would look like something foreign.
+            && self.recorder.cancel(id.position)
         {
-            self.recorder.cancel(id.position);
             self.cell.complete(Outcome::Cancelled);
         }
     }

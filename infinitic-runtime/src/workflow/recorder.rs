@@ -286,20 +286,21 @@ impl Recorder {
         value
     }
 
-    /// Takes back a command whose outcome nobody wants any more. Does nothing when the recorder is
-    /// closed, outside a turn, or while a panic unwinds the code.
-    pub(crate) fn cancel(&self, position: Position) {
+    /// Takes back a command whose outcome nobody wants any more, and answers whether it did. Does
+    /// nothing when the recorder is closed, outside a turn, or while a panic unwinds the code.
+    pub(crate) fn cancel(&self, position: Position) -> bool {
         if std::thread::panicking() || !self.is_current() {
-            return;
+            return false;
         }
         {
             let mut inner = self.lock();
             if inner.closed || inner.waits.remove(&position).is_none() {
-                return;
+                return false;
             }
             inner.steps.remove(&position);
         }
         self.record(Command::Cancel { position }, None);
+        true
     }
 
     pub(crate) fn keep_step(&self, position: Position, job: StepJob) {

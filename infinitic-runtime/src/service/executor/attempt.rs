@@ -46,8 +46,14 @@ pub(super) async fn run(shared: &Shared, job: Job) {
     let Some(ended) = ended else {
         return;
     };
+    let message = told(&job, ended);
+    (shared.outcome)(job.context.id().instance, message);
+}
+
+/// What the instance is told of an attempt's end.
+pub(super) fn told(job: &Job, ended: TaskResult) -> Message {
     let context = &job.context;
-    let message = Message::AttemptEnded {
+    Message::AttemptEnded {
         id: context.id(),
         sequence: context.sequence(),
         attempt: context.attempt(),
@@ -55,8 +61,7 @@ pub(super) async fn run(shared: &Shared, job: Job) {
             Ok(value) => AttemptResult::Value(value),
             Err(failed) => decide(context, &job.policy, failed),
         },
-    };
-    (shared.outcome)(context.id().instance, message);
+    }
 }
 
 /// Runs the code of an attempt within its limits; none when nobody wants to know how it ended.
@@ -107,7 +112,7 @@ async fn stopped(context: &TaskContext, limit: Option<Sleep>) -> Stop {
     context.control.stop()
 }
 
-fn timed_out(policy: &TaskPolicy) -> Failed {
+pub(super) fn timed_out(policy: &TaskPolicy) -> Failed {
     let limit = policy.timeout().unwrap_or_default();
     let message = format!("the attempt took longer than its limit of {limit:?}");
     Failed {
@@ -191,7 +196,7 @@ fn random() -> f64 {
 
 /// User code that is kept from doing harm: its panics, also those of destructors, become results,
 /// and a poll of it that blocks its thread harms nobody else.
-struct Guarded<'a> {
+pub(super) struct Guarded<'a> {
     job: &'a Job,
     may_block: bool,
     future: Option<TaskFuture>,
@@ -199,7 +204,7 @@ struct Guarded<'a> {
 }
 
 impl<'a> Guarded<'a> {
-    fn new(job: &'a Job, may_block: bool) -> Self {
+    pub(super) fn new(job: &'a Job, may_block: bool) -> Self {
         Self {
             job,
             may_block,

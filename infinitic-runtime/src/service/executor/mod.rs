@@ -9,6 +9,7 @@
 mod attempt;
 mod lane;
 mod running;
+mod spot;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -32,6 +33,8 @@ use crate::contract::TaskFuture;
 use attempt::{Code, Job};
 use lane::Lane;
 use running::Running;
+#[doc(hidden)]
+pub use spot::{Ended, SpotExecutor};
 use trust::Trust;
 pub use waiting::WaitingTasks;
 use waiting::{Missing, Waiting};

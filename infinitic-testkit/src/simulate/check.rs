@@ -1,0 +1,188 @@
+//! What must hold when all has ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use infinitic_core::{Command, Entry, FailureKind, Instance, InstanceId, Position};
+use infinitic_runtime::backend::Table;
+
+use super::model;
+use super::recorded::{Recorded, result_code};
+use super::store::{Purged, SimStore};
+use super::world::{Client, MUST_BE_EMPTY};
+
+/// The state that entries fold into.
+pub(crate) fn fold(id: InstanceId, entries: &[Entry]) -> Option<Instance> {
+    let (first, rest) = entries.split_first()?;
+    let mut instance = Instance::begin(id, first)?;
+    rest.iter().for_each(|entry| instance.evolve(entry));
+    Some(instance)
+}
+
+/// One instance: its history is sound, it has ended, and it did what its program says.
+pub(crate) fn instance(client: &Client, entries: &[Entry]) -> Vec<String> {
+    let id = client.id;
+    let Some(instance) = fold(id, entries) else {
+        return vec![format!("the start of {id} was lost")];
+    };
+    if !instance.status().is_ended() {
+        return vec![format!("{id} has not ended: {:?}", instance.status())];
+    }
+    let mut found = history(entries);
+    for told in &client.told {
+        let is_recorded = entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::RunEnded { result, .. } if result == told));
+        if !is_recorded {
+            found.push(format!(
+                "its client was told what is not recorded: {told:?}"
+            ));
+        }
+    }
+    match Recorded::read(entries) {
+        Ok(recorded) => found.extend(program(client, &recorded)),
+        Err(error) => found.push(format!("its history makes no sense: {error}")),
+    }
+    found
+}
+
+/// Outcomes are delivered once, to commands that wait for them.
+fn history(entries: &[Entry]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut commands = 0_u32;
+    let mut cancelled: BTreeSet<Position> = BTreeSet::new();
+    let mut outcomes: Vec<Position> = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        match entry {
+            Entry::Started { .. } if index == 0 => {}
+            Entry::Started { .. } => found.push("it was started twice".to_owned()),
+            Entry::Command { command, .. } => {
+                if let Command::Cancel { position } = command {
+                    cancelled.insert(*position);
+                }
+                commands += 1;
+            }
+            Entry::Delivered { position, .. } => {
+                if position.0 >= commands {
+                    found.push(format!("an outcome for {position}, which nobody asked"));
+                }
+                if outcomes.contains(position) {
+                    found.push(format!("the outcome of {position} was delivered twice"));
+                }
+                if cancelled.contains(position) {
+                    found.push(format!("an outcome for {position}, which was cancelled"));
+                }
+                outcomes.push(*position);
+            }
+            Entry::Reopened {
+                outcomes_kept,
+                commands_kept,
+                ..
+            } => {
+                outcomes.truncate(*outcomes_kept as usize);
+                commands = *commands_kept;
+                cancelled.clear();
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What is recorded is what the model says.
+fn program(client: &Client, recorded: &Recorded) -> Vec<String> {
+    let expected = model::expect(client.id, &client.program, recorded);
+    let mut found = expected.faults;
+    let mut acts = recorded.acts.as_slice();
+    for (turn, mut wanted) in expected.turns.into_iter().enumerate() {
+        // A cancelled instance may have been told outcomes that its code never saw.
+        if acts.is_empty() && recorded.is_cancelled {
+            break;
+        }
+        let (now, later) = acts.split_at(wanted.len().min(acts.len()));
+        let mut asked = now.to_vec();
+        asked.sort_unstable();
+        wanted.sort_unstable();
+        if asked != wanted {
+            found.push(format!("turn {turn} asked {asked:?} instead of {wanted:?}"));
+            return found;
+        }
+        acts = later;
+    }
+    if !acts.is_empty() {
+        found.push(format!("it asked what its program does not: {acts:?}"));
+    }
+    let result = recorded.result();
+    let is_cancelled = recorded.is_cancelled
+        && result == Some(Err(super::code::code::of_kind(FailureKind::Cancelled)));
+    if !is_cancelled && result != expected.result {
+        found.push(format!(
+            "it ended with {result:?} instead of {:?}",
+            expected.result
+        ));
+    }
+    let told = client.told.last().map(result_code);
+    if told.is_none() {
+        found.push("its client was told nothing".to_owned());
+    }
+    found
+}
+
+/// **Invariant:** recovery finds every open instance: it stands in `Open`, or has an id from the lowest
+/// watermark on.
+pub(crate) fn open_index(store: &SimStore) -> Vec<String> {
+    let listed: BTreeSet<Vec<u8>> = store
+        .rows(Table::Open)
+        .into_iter()
+        .map(|(key, _)| key.to_vec())
+        .collect();
+    let watermarks = store.rows(Table::Meta).into_iter();
+    let lowest = watermarks
+        .filter(|(key, _)| key.starts_with(b"watermark/"))
+        .map(|(_, id)| id.to_vec())
+        .min()
+        .unwrap_or_default();
+    let mut found = Vec::new();
+    for id in store.instances() {
+        let is_open = fold(id, &store.entries(id)).is_none_or(|i| !i.status().is_ended());
+        if is_open && !listed.contains(&id.as_bytes()[..]) && id.as_bytes()[..] < lowest[..] {
+            found.push(format!("recovery would not find the open instance {id}"));
+        }
+    }
+    found
+}
+
+/// Nothing is left of records whose retention time is over, and none went before its time.
+pub(crate) fn residue(
+    store: &SimStore,
+    purged: &BTreeMap<InstanceId, Purged>,
+    retention: Duration,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for table in MUST_BE_EMPTY {
+        let rows = store.rows(table);
+        if !rows.is_empty() {
+            let keys: Vec<_> = rows.iter().map(|(key, _)| key).take(3).collect();
+            found.push(format!(
+                "{} rows are left in `{}` after the retention time: {keys:02x?}",
+                rows.len(),
+                table.name()
+            ));
+        }
+    }
+    for (id, Purged { entries, at }) in purged {
+        let Some(instance) = fold(*id, entries) else {
+            found.push(format!("{id} was purged in part"));
+            continue;
+        };
+        let is_due = *at >= instance.changed_at + retention;
+        if !instance.status().is_ended() || !is_due {
+            found.push(format!(
+                "{id} was purged at {at}, {:?} since {}",
+                instance.status(),
+                instance.changed_at
+            ));
+        }
+    }
+    found
+}

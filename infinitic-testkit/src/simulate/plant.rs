@@ -1,0 +1,64 @@
+//! Planted bugs: proof that the simulation finds what it is there to find.
+//!
+//! They live in the simulation's own driver, between the real shards and the simulated store, so that no
+//! build of a worker can contain them.
+
+use infinitic_core::{AttemptResult, CommandId, Entry, InstanceId, Message, codec};
+use infinitic_runtime::backend::Table;
+use infinitic_runtime::worker::Commit;
+
+use super::process::Mail;
+
+/// The tasks of which the end of the same attempt arrived twice for one round.
+pub(crate) fn repeated(mailbox: &[Mail]) -> Vec<CommandId> {
+    let ends: Vec<_> = mailbox.iter().filter_map(end).collect();
+    let is_again = |index: usize| ends[..index].contains(&ends[index]);
+    let again = (0..ends.len()).filter(|index| is_again(*index));
+    again.map(|index| ends[index].0).collect()
+}
+
+fn end(mail: &Mail) -> Option<(CommandId, u32, u32)> {
+    match &mail.message {
+        Message::AttemptEnded {
+            result:
+                AttemptResult::Failed {
+                    retry_after_ms: Some(_),
+                    ..
+                },
+            ..
+        } => None,
+        Message::AttemptEnded {
+            id,
+            sequence,
+            attempt,
+            ..
+        } => Some((*id, sequence.0, attempt.0)),
+        _ => None,
+    }
+}
+
+/// Writes what an engine would that does not recognise a repeated end: the outcome, twice.
+pub(crate) fn deliver_twice(commit: &mut Commit, repeated: &[CommandId]) {
+    for op in commit
+        .ops
+        .iter_mut()
+        .filter(|op| op.table == Table::History)
+    {
+        let id = op.key.get(..16).and_then(|id| id.try_into().ok());
+        let (Some(id), Some(row)) = (id.map(InstanceId::from_bytes), &op.value) else {
+            continue;
+        };
+        let Ok((header, mut entries)) = codec::decode_row(row) else {
+            continue;
+        };
+        for task in repeated.iter().filter(|task| task.instance == id) {
+            let again = entries.iter().find(
+                |entry| matches!(entry, Entry::Delivered { position, .. } if *position == task.position),
+            );
+            if let Some(again) = again.cloned() {
+                entries.push(again);
+            }
+        }
+        op.value = Some(codec::encode_row(header, &entries).into());
+    }
+}

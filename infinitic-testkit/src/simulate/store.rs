@@ -1,0 +1,293 @@
+//! A store that does what disks do: writes fail, are torn at a crash, and what was not synced is lost.
+//!
+//! It keeps two images: what a reader sees, and what a crash leaves. They differ only after a failed
+//! write. **Invariant:** a batch is never there in part.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use infinitic_core::{Entry, InstanceId, Timestamp, codec};
+use infinitic_runtime::backend::{KeyValue, RowOp, StoreError, Table, Visit};
+
+use super::rng::Rng;
+
+type Tables = BTreeMap<Table, BTreeMap<Bytes, Bytes>>;
+
+/// Bytes of an instance id at the front of a history key; the row's number follows in four.
+const ID: usize = 16;
+
+/// The simulated store.
+#[derive(Debug)]
+pub(crate) struct SimStore(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    view: Tables,
+    durable: Tables,
+    last_batch: u64,
+    /// The batch whose write failed last.
+    unsynced: Option<Unsynced>,
+    rng: Rng,
+    write_faults: u64,
+    read_faults: u64,
+    now: Timestamp,
+    purged: BTreeMap<InstanceId, Purged>,
+    violations: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Unsynced {
+    number: u64,
+    ops: Vec<RowOp>,
+    /// Whether it will be there after a crash.
+    survives: bool,
+}
+
+/// An instance whose record was removed.
+#[derive(Clone, Debug)]
+pub(crate) struct Purged {
+    /// What the record was.
+    pub(crate) entries: Vec<Entry>,
+    /// By the clock of the process that removed it.
+    pub(crate) at: Timestamp,
+}
+
+impl SimStore {
+    /// An empty store whose writes and reads fail in so many of 1000 cases.
+    pub(crate) fn new(rng: Rng, write_faults: u64, read_faults: u64) -> Self {
+        Self(Mutex::new(Inner {
+            view: Tables::new(),
+            durable: Tables::new(),
+            last_batch: 0,
+            unsynced: None,
+            rng,
+            write_faults,
+            read_faults,
+            now: Timestamp::default(),
+            purged: BTreeMap::new(),
+            violations: Vec::new(),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing fails from here on.
+    pub(crate) fn heal(&self) {
+        let mut inner = self.lock();
+        inner.write_faults = 0;
+        inner.read_faults = 0;
+    }
+
+    /// Tells the process's time, which the purge is judged by.
+    pub(crate) fn set_now(&self, now: Timestamp) {
+        self.lock().now = now;
+    }
+
+    /// The process dies in the middle of this write: all of it is there afterwards, or nothing.
+    pub(crate) fn tear(&self, number: u64, ops: &[RowOp]) {
+        let mut inner = self.lock();
+        let survives = inner.rng.chance(500);
+        inner.unsynced = Some(Unsynced {
+            number,
+            ops: ops.to_vec(),
+            survives,
+        });
+    }
+
+    /// The process has died: what was not synced is there or not, and readers see what is left.
+    pub(crate) fn crash(&self) {
+        let mut inner = self.lock();
+        if let Some(Unsynced {
+            number,
+            ops,
+            survives: true,
+        }) = inner.unsynced.take()
+        {
+            inner.keep(number, &ops);
+        }
+        inner.view = inner.durable.clone();
+    }
+
+    /// The durable rows of a table.
+    pub(crate) fn rows(&self, table: Table) -> Vec<(Bytes, Bytes)> {
+        let inner = self.lock();
+        let rows = inner.durable.get(&table).into_iter().flatten();
+        rows.map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// The durable entries of an instance, row after row.
+    pub(crate) fn entries(&self, id: InstanceId) -> Vec<Entry> {
+        let inner = self.lock();
+        let rows = inner.durable.get(&Table::History);
+        rows.map_or_else(Vec::new, |rows| entries_of(rows, id))
+    }
+
+    /// The instances that have durable history rows.
+    pub(crate) fn instances(&self) -> Vec<InstanceId> {
+        let mut ids: Vec<InstanceId> = self
+            .rows(Table::History)
+            .iter()
+            .filter_map(|(key, _)| Some(InstanceId::from_bytes(key.get(..ID)?.try_into().ok()?)))
+            .collect();
+        ids.dedup();
+        ids
+    }
+
+    /// Records that were removed.
+    pub(crate) fn purged(&self) -> BTreeMap<InstanceId, Purged> {
+        self.lock().purged.clone()
+    }
+
+    /// What was done with the store that must not be done.
+    pub(crate) fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().violations)
+    }
+}
+
+fn decode(row: &[u8]) -> Vec<Entry> {
+    codec::decode_row(row).map_or_else(|_| Vec::new(), |(_, entries)| entries)
+}
+
+fn entries_of(rows: &BTreeMap<Bytes, Bytes>, id: InstanceId) -> Vec<Entry> {
+    rows.range(Bytes::copy_from_slice(id.as_bytes())..)
+        .take_while(|(key, _)| key.starts_with(id.as_bytes()))
+        .flat_map(|(_, value)| decode(value))
+        .collect()
+}
+
+fn apply(tables: &mut Tables, ops: &[RowOp]) {
+    for op in ops {
+        let table = tables.entry(op.table).or_default();
+        match &op.value {
+            Some(value) => table.insert(op.key.clone(), value.clone()),
+            None => table.remove(&op.key),
+        };
+    }
+}
+
+impl Inner {
+    /// Makes a batch durable.
+    fn keep(&mut self, number: u64, ops: &[RowOp]) {
+        self.watch_history(ops);
+        apply(&mut self.durable, ops);
+        self.last_batch = number;
+    }
+
+    /// History is appended, never rewritten; and removed as a whole.
+    fn watch_history(&mut self, ops: &[RowOp]) {
+        let empty = BTreeMap::new();
+        for op in ops.iter().filter(|op| op.table == Table::History) {
+            let rows = self.durable.get(&Table::History).unwrap_or(&empty);
+            let (id, row) = op.key.split_at(ID);
+            match &op.value {
+                Some(value) if rows.get(&op.key).is_some_and(|old| old != value) => {
+                    self.violations
+                        .push(format!("history row {:02x?} was rewritten", op.key));
+                }
+                Some(_) => {}
+                None if row == [0; 4] => {
+                    let id = InstanceId::from_bytes(id.try_into().expect("sixteen bytes"));
+                    let entries = entries_of(rows, id);
+                    if !entries.is_empty() {
+                        let at = self.now;
+                        self.purged.insert(id, Purged { entries, at });
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn expect_number(&mut self, number: u64, ops: &[RowOp]) {
+        let expected = self.last_batch + 1;
+        let violation = match &self.unsynced {
+            _ if number != expected => format!("batch {number} was written instead of {expected}"),
+            Some(before) if before.number == number && before.ops != ops => {
+                format!("batch {number} changed between two writes")
+            }
+            Some(_) | None => return,
+        };
+        self.violations.push(violation);
+    }
+
+    fn read_fault(&mut self) -> Result<(), StoreError> {
+        let faults = self.read_faults;
+        if faults > 0 && self.rng.chance(faults) {
+            return Err(StoreError::Io("a simulated fault of the disk".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl KeyValue for SimStore {
+    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        inner.expect_number(number, batch);
+        let faults = inner.write_faults;
+        if faults > 0 && inner.rng.chance(faults) {
+            let (visible, survives) = (inner.rng.chance(500), inner.rng.chance(500));
+            if visible {
+                apply(&mut inner.view, batch);
+            }
+            inner.unsynced = Some(Unsynced {
+                number,
+                ops: batch.to_vec(),
+                survives,
+            });
+            return Err(StoreError::Io("a simulated full disk".to_owned()));
+        }
+        inner.unsynced = None;
+        inner.keep(number, batch);
+        apply(&mut inner.view, batch);
+        Ok(())
+    }
+
+    fn last_batch(&self) -> u64 {
+        self.lock().last_batch
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let mut inner = self.lock();
+        inner.read_fault()?;
+        let rows = inner.view.get(&table);
+        Ok(rows.and_then(|rows| rows.get(key).cloned()))
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: Visit<'_>,
+    ) -> Result<(), StoreError> {
+        if to.is_some_and(|to| to <= from) {
+            return Ok(());
+        }
+        // Copied out, so that the visitor may use the store.
+        let rows: Vec<(Bytes, Bytes)> = {
+            let mut inner = self.lock();
+            inner.read_fault()?;
+            let Some(rows) = inner.view.get(&table) else {
+                return Ok(());
+            };
+            let from = Bound::Included(Bytes::copy_from_slice(from));
+            let to = to.map_or(Bound::Unbounded, |to| {
+                Bound::Excluded(Bytes::copy_from_slice(to))
+            });
+            rows.range((from, to))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        };
+        for (key, value) in &rows {
+            if visit(key, value) == ControlFlow::Break(()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! What is watched while things happen: what leaves must be durable, ids must be stable.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use infinitic_core::{
+    Answer, CommandId, Entry, InstanceId, Payload, Position, Reopening, RequestId, RunNo,
+    TaskAttempt,
+};
+use infinitic_runtime::worker::Outgoing;
+
+use super::program::Call;
+use super::store::SimStore;
+use super::world::Client;
+
+/// Violations kept of one run: the first ones tell most.
+const KEPT_MAX: usize = 10;
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    arrived: BTreeSet<InstanceId>,
+    /// The arguments with which each task was given out.
+    tasks: BTreeMap<CommandId, Payload>,
+    /// The ids of each call.
+    ids: BTreeMap<(InstanceId, u32), BTreeSet<CommandId>>,
+    violations: Vec<String>,
+    /// How often what happened.
+    points: BTreeMap<&'static str, u64>,
+}
+
+impl Watch {
+    pub(crate) fn violation(&mut self, violation: String) {
+        if self.violations.len() < KEPT_MAX {
+            self.violations.push(violation);
+        }
+    }
+
+    pub(crate) fn extend(&mut self, violations: Vec<String>) {
+        violations.into_iter().for_each(|v| self.violation(v));
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    pub(crate) fn take_violations(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.violations)
+    }
+
+    pub(crate) fn count(&mut self, point: &'static str) {
+        *self.points.entry(point).or_default() += 1;
+    }
+
+    pub(crate) fn count_all(&mut self, points: BTreeMap<&'static str, u64>) {
+        for (point, count) in points {
+            *self.points.entry(point).or_default() += count;
+        }
+    }
+
+    pub(crate) fn take_points(&mut self) -> BTreeMap<&'static str, u64> {
+        std::mem::take(&mut self.points)
+    }
+
+    /// Whether this is the first message for an instance that ever arrived at a process.
+    pub(crate) fn arrives_first(&mut self, id: InstanceId) -> bool {
+        self.arrived.insert(id)
+    }
+
+    /// Something leaves the process: the store must hold what it tells.
+    pub(crate) fn leaves(
+        &mut self,
+        store: &SimStore,
+        item: &Outgoing,
+        clients: &[Client],
+        requests: &BTreeMap<RequestId, usize>,
+    ) {
+        let is_durable = match item {
+            Outgoing::Task(attempt) => was_asked(store, attempt.id),
+            Outgoing::Step(attempt, _) => was_asked(store, attempt.id),
+            Outgoing::Answer(request, answer) => {
+                let Some(client) = requests.get(request).and_then(|index| clients.get(*index))
+                else {
+                    return self.violation(format!("nobody made request {request:?}"));
+                };
+                match answer {
+                    Answer::Started { .. } => !store.entries(client.id).is_empty(),
+                    Answer::Ended(told) => store.entries(client.id).iter().any(
+                        |entry| matches!(entry, Entry::RunEnded { result, .. } if result == told),
+                    ),
+                    Answer::Done | Answer::State(_) | Answer::Refused(_) => true,
+                }
+            }
+            Outgoing::CancelAttempt(_) | Outgoing::Message(..) => true,
+        };
+        if !is_durable {
+            self.violation(format!("left before its commit was durable: {item:?}"));
+        }
+    }
+
+    /// An attempt of a task leaves: the same id always means the same call. Answers the call's label.
+    pub(crate) fn task_leaves(&mut self, attempt: &TaskAttempt) -> u32 {
+        let TaskAttempt { id, args, .. } = attempt;
+        let Ok((call, _)) = serde_json::from_slice::<(Call, u64)>(args.as_bytes()) else {
+            self.violation(format!("the arguments of {id} do not decode"));
+            return 0;
+        };
+        let known = self.tasks.entry(*id).or_insert_with(|| args.clone());
+        if known != args {
+            let known = known.clone();
+            self.violation(format!("{id} stands for two calls: {known:?} and {args:?}"));
+        }
+        let ids = self.ids.entry((id.instance, call.label)).or_default();
+        ids.insert(*id);
+        // Only a reopening may void a command and ask for it again.
+        let reopenings: BTreeSet<Reopening> = ids.iter().map(|id| id.reopening).collect();
+        if reopenings.len() != ids.len() {
+            let ids = format!("{ids:?}");
+            self.violation(format!("call {} has several ids: {ids}", call.label));
+        }
+        call.label
+    }
+}
+
+/// Whether the store holds the command of that id.
+fn was_asked(store: &SimStore, id: CommandId) -> bool {
+    let mut runs: BTreeMap<RunNo, (Reopening, u32)> = BTreeMap::new();
+    for entry in store.entries(id.instance) {
+        match entry {
+            Entry::Command { run, .. } => {
+                let (reopening, commands) = runs.entry(run).or_default();
+                let position = Position(*commands);
+                *commands += 1;
+                if (run, *reopening, position) == (id.run, id.reopening, id.position) {
+                    return true;
+                }
+            }
+            Entry::Reopened {
+                run, commands_kept, ..
+            } => {
+                let (reopening, commands) = runs.entry(run).or_default();
+                *reopening = reopening.next();
+                *commands = commands_kept;
+            }
+            _ => {}
+        }
+    }
+    false
+}
