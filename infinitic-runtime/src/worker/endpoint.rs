@@ -95,6 +95,8 @@ impl Endpoint {
         stopping: watch::Receiver<bool>,
     ) {
         let mut until = stopping.clone();
+        // The guard of what was waited for must not live on: it may not cross threads.
+        let stop = async move { drop(until.wait_for(|stopping| *stopping).await) };
         let mut server = auto::Builder::new(TokioExecutor::new());
         server.http2().max_concurrent_streams(STREAMS_MAX);
         let service = service_fn(move |request| {
@@ -104,7 +106,7 @@ impl Endpoint {
         let mut connection = std::pin::pin!(server.serve_connection(stream, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            _ = until.wait_for(|stopping| *stopping) => {
+            () = stop => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
