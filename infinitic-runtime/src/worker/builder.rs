@@ -7,15 +7,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::endpoint::{Listen, serve};
+use super::error::WorkerError;
 use super::mailbox::Mailbox;
 use super::node::{Node, NodeParts, post};
 use super::shard::{Replay, ShardSettings};
 use super::{Hosted, recovery};
 use crate::backend::memory::MemoryStore;
-use crate::backend::{KeyValue, StoreError, StoreMeter};
+use crate::backend::{KeyValue, StoreMeter};
 use crate::client::{Client, LocalLink, Replies};
 use crate::clock::{Clock, SystemClock, random_bits};
-use crate::service::{Concurrency, Executor, HostError, HostedServices, Service, ServiceProxy};
+use crate::service::{Concurrency, Executor, HostedServices, Service, ServiceProxy};
 use crate::workflow::HostWorkflow;
 
 /// How long a draining worker waits for running attempts, unless told otherwise.
@@ -26,51 +27,6 @@ const TURN_LIMIT: Duration = Duration::from_secs(60);
 const SHARDS_MAX: usize = 8;
 /// Unclean exits in a row from which recovery is cautious.
 const CAUTIOUS_FROM: u32 = 2;
-
-/// Why a worker cannot run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WorkerError {
-    /// The data directory cannot be opened.
-    #[cfg(feature = "embedded")]
-    #[error(transparent)]
-    Open(#[from] crate::embedded::OpenError),
-    /// What the store holds cannot be read.
-    #[error("the store cannot be read: {0}")]
-    Store(#[from] StoreError),
-    /// The same workflow was hosted twice.
-    #[error(
-        "workflow `{workflow}` version {version} is hosted twice; give each a version of its own"
-    )]
-    WorkflowTwice {
-        /// Its name.
-        workflow: String,
-        /// Its version.
-        version: u32,
-    },
-    /// The same task was hosted twice.
-    #[error(transparent)]
-    ServiceTwice(#[from] HostError),
-    /// The operating system refused something that a worker needs.
-    #[error("{what}: {reason}")]
-    System {
-        /// What was refused.
-        what: &'static str,
-        /// What it said.
-        reason: String,
-    },
-    /// The local endpoint cannot be opened.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// The address.
-        address: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Something was hosted after the worker had begun to work.
-    #[error("`{0}` must be called before `client()` and `run()`")]
-    TooLate(&'static str),
-}
 
 /// Hosts services and workflows. One type for every backend.
 ///

@@ -14,7 +14,7 @@ use infinitic_core::codec;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::builder::WorkerError;
+use super::error::WorkerError;
 use crate::client::protocol::{
     ASK, BODY_BYTES_MAX, GREETING, HELLO, Request, Response, STREAMS_MAX,
 };

@@ -8,6 +8,7 @@ mod cache;
 mod checkpoint;
 mod committer;
 mod endpoint;
+mod error;
 mod eviction;
 mod layout;
 mod load;
@@ -22,7 +23,8 @@ mod watchdog;
 
 use std::sync::Arc;
 
-pub use builder::{Worker, WorkerError};
+pub use builder::Worker;
+pub use error::WorkerError;
 pub use recovery::{Recovered, recover, shard_of};
 pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
 

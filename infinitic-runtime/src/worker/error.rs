@@ -1,0 +1,49 @@
+//! Why a worker cannot run.
+
+use crate::backend::StoreError;
+use crate::service::HostError;
+
+/// Why a worker cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The data directory cannot be opened.
+    #[cfg(feature = "embedded")]
+    #[error(transparent)]
+    Open(#[from] crate::embedded::OpenError),
+    /// What the store holds cannot be read.
+    #[error("the store cannot be read: {0}")]
+    Store(#[from] StoreError),
+    /// The same workflow was hosted twice.
+    #[error(
+        "workflow `{workflow}` version {version} is hosted twice; give each a version of its own"
+    )]
+    WorkflowTwice {
+        /// Its name.
+        workflow: String,
+        /// Its version.
+        version: u32,
+    },
+    /// The same task was hosted twice.
+    #[error(transparent)]
+    ServiceTwice(#[from] HostError),
+    /// The operating system refused something that a worker needs.
+    #[error("{what}: {reason}")]
+    System {
+        /// What was refused.
+        what: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The local endpoint cannot be opened.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something was hosted after the worker had begun to work.
+    #[error("`{0}` must be called before `client()` and `run()`")]
+    TooLate(&'static str),
+}
