@@ -9,6 +9,7 @@ pub mod contract;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod failure;
+mod mailbox;
 pub mod panics;
 pub mod service;
 pub mod worker;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::ClientError;
 use super::replies::{Replies, Reply};
 use crate::clock::{Clock, draw_instance_id};
-use crate::worker::{Input, Mailbox, shard_of};
+use crate::mailbox::{Input, Mailbox, shard_of};
 
 /// What a client asks of an instance. Every ask may be repeated: it has the same effect once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

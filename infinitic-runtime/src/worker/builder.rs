@@ -8,7 +8,6 @@ use tokio::sync::watch;
 
 use super::endpoint::{Listen, serve};
 use super::error::WorkerError;
-use super::mailbox::Mailbox;
 use super::node::{Node, NodeParts, post};
 use super::shard::{Replay, ShardSettings};
 use super::{Hosted, recovery};
@@ -16,6 +15,7 @@ use crate::backend::memory::MemoryStore;
 use crate::backend::{KeyValue, StoreMeter};
 use crate::client::{Client, LocalLink, Replies};
 use crate::clock::{Clock, SystemClock, random_bits};
+use crate::mailbox::Mailbox;
 use crate::service::{Concurrency, Executor, HostedServices, Service, ServiceProxy};
 use crate::workflow::HostWorkflow;
 

@@ -1,6 +1,6 @@
 //! Workers: they host services and workflows, and drive instances over a store.
 //!
-//! The data's way: [`mailbox`] → [`shard`] (engine, turns) → [`committer`] (one synced write) →
+//! The data's way: `mailbox` → [`shard`] (engine, turns) → [`committer`] (one synced write) →
 //! executor, clients, other instances. [`node`] holds the threads, [`builder`] is what users touch.
 
 mod builder;
@@ -12,7 +12,6 @@ mod error;
 mod eviction;
 mod layout;
 mod load;
-mod mailbox;
 mod maintenance;
 mod node;
 mod recovery;
@@ -25,10 +24,10 @@ use std::sync::Arc;
 
 pub use builder::Worker;
 pub use error::WorkerError;
-pub use recovery::{Recovered, recover, shard_of};
-pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
+pub use recovery::{Recovered, recover};
 
-pub(crate) use mailbox::{Input, Mailbox};
+pub use crate::mailbox::shard_of;
+pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
 
 use crate::workflow::{HostWorkflow, HostedWorkflows};
 

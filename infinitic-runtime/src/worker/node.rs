@@ -12,13 +12,13 @@ use tokio::sync::watch;
 
 use super::Hosted;
 use super::committer::{Committer, Releaser};
-use super::mailbox::{Input, Mailbox, Taken};
-use super::recovery::{self, shard_of};
+use super::recovery;
 use super::shard::{OnForeign, Shard, ShardSettings, unreadable};
 use super::watchdog::{Running, RunningTurn};
 use crate::backend::{KeyValue, StoreError};
 use crate::client::Replies;
 use crate::clock::Clock;
+use crate::mailbox::{Input, Mailbox, Taken, shard_of};
 use crate::service::Executor;
 
 /// How often the watchdog looks.

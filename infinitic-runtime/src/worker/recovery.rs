@@ -10,18 +10,13 @@ use super::layout;
 use super::load::{self, Fold};
 use super::shard::Shard;
 use crate::backend::{KeyValue, RowOp, StoreError, Table};
+use crate::mailbox::shard_of;
 
 /// What was found.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Recovered {
     /// Open instances.
     pub open: usize,
-}
-
-/// The shard that owns an instance.
-#[must_use]
-pub fn shard_of(id: InstanceId, shards: usize) -> usize {
-    id.routing() as usize % shards
 }
 
 /// Hands each open instance to its shard, of those given; `total` is how many there are in all.

@@ -1,9 +1,15 @@
-//! Where messages for a shard arrive.
+//! Where messages for a shard arrive: the seam between clients and the worker's loops.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use infinitic_core::{InstanceId, Message, RunNo};
+
+/// The shard that owns an instance.
+#[must_use]
+pub fn shard_of(id: InstanceId, shards: usize) -> usize {
+    id.routing() as usize % shards
+}
 
 /// Inputs handled in one round at most: bounds how long the first of them waits for its commit.
 const ROUND_MAX: usize = 4096;
