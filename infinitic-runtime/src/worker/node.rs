@@ -264,11 +264,9 @@ impl Shared {
     fn drive(&self, mut shard: Shard, generation: u64) {
         let mailbox = &self.parts.mailboxes[usize::from(shard.number)];
         let mut maintained = Timestamp::default();
+        // What recovery asks for must not wait until something arrives.
+        let mut patience = Duration::ZERO;
         loop {
-            let now = self.parts.clock.now();
-            let patience = shard.next_timer().map_or(MAINTENANCE_EVERY, |due| {
-                due.since(now).min(MAINTENANCE_EVERY)
-            });
             let round = match mailbox.take(generation, patience) {
                 Taken::Round(round) => round,
                 Taken::Closed => break,
@@ -287,6 +285,10 @@ impl Shared {
                 self.maintain(&mut shard, now);
             }
             self.commit(&mut shard, generation);
+            let now = self.parts.clock.now();
+            patience = shard.next_timer().map_or(MAINTENANCE_EVERY, |due| {
+                due.since(now).min(MAINTENANCE_EVERY)
+            });
         }
         let now = self.parts.clock.now();
         shard.take_checkpoint(now);
