@@ -58,20 +58,21 @@ pub struct RunHistory {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    runs: BTreeMap<RunNo, RunHistory>,
+    // Boxed: nearly all instances have one run, and a node of the map has room for eleven.
+    runs: BTreeMap<RunNo, Box<RunHistory>>,
 }
 
 impl History {
     /// One run.
     #[must_use]
     pub fn run(&self, run: RunNo) -> Option<&RunHistory> {
-        self.runs.get(&run)
+        self.runs.get(&run).map(|history| &**history)
     }
 
     /// Takes one run out.
     #[must_use]
     pub fn take_run(&mut self, run: RunNo) -> Option<RunHistory> {
-        self.runs.remove(&run)
+        self.runs.remove(&run).map(|history| *history)
     }
 
     /// Adds the next entry.
@@ -93,7 +94,7 @@ impl History {
                     outcomes: Vec::new(),
                     result: None,
                 };
-                self.runs.insert(run, history);
+                self.runs.insert(run, Box::new(history));
             }
             Entry::Command { run, command } => {
                 if let Some(history) = self.runs.get_mut(&run) {

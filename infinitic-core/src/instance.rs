@@ -65,8 +65,9 @@ pub struct Instance {
     pub started_at: Timestamp,
     /// The time of its last entry; its clock never runs back before it.
     pub changed_at: Timestamp,
-    /// Its runs.
-    pub runs: BTreeMap<RunNo, Run>,
+    /// Its runs. Boxed, as the open commands are: nearly all instances have one of each, and a node of
+    /// the map has room for eleven.
+    pub runs: BTreeMap<RunNo, Box<Run>>,
     /// Why its code stands still, if it does.
     pub stopped: Option<Box<FailureRecord>>,
     /// Whether somebody cancelled it.
@@ -87,7 +88,7 @@ pub struct Run {
     /// How many outcomes it was told.
     pub outcomes: u32,
     /// Commands without an outcome.
-    pub open: BTreeMap<Position, Open>,
+    pub open: BTreeMap<Position, Box<Open>>,
     /// What it ended with.
     pub result: Option<RunResult>,
     /// Turns in a row during which the process died.
@@ -252,7 +253,7 @@ impl Instance {
                     self.started_at = *at;
                 }
                 self.touch(*at);
-                self.runs.insert(*run, Run::new(method.clone()));
+                self.runs.insert(*run, Box::new(Run::new(method.clone())));
             }
             Entry::Command { run, command } => {
                 let now = self.changed_at;
@@ -395,12 +396,12 @@ impl Run {
                 sequence: Sequence(0),
                 kind,
             };
-            self.open.insert(position, open);
+            self.open.insert(position, Box::new(open));
         }
     }
 
     /// Answers what was open until now.
-    fn reopen(&mut self, outcomes_kept: u32, commands_kept: u32) -> BTreeMap<Position, Open> {
+    fn reopen(&mut self, outcomes_kept: u32, commands_kept: u32) -> BTreeMap<Position, Box<Open>> {
         self.result = None;
         self.reopening = self.reopening.next();
         self.outcomes = outcomes_kept;
@@ -409,7 +410,7 @@ impl Run {
         std::mem::take(&mut self.open)
     }
 
-    fn keep(&mut self, kept: &KeptCommand, before: Option<Open>, at: Timestamp) {
+    fn keep(&mut self, kept: &KeptCommand, before: Option<Box<Open>>, at: Timestamp) {
         if let Some(before) = before.filter(|open| kept.goes_on(open)) {
             self.open.insert(kept.position, before);
         } else if let Some(mut kind) = OpenKind::of(&kept.command, at) {
@@ -421,7 +422,7 @@ impl Run {
                 sequence: kept.sequence,
                 kind,
             };
-            self.open.insert(kept.position, open);
+            self.open.insert(kept.position, Box::new(open));
         }
     }
 }

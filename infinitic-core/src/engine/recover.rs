@@ -17,7 +17,7 @@ pub(super) fn recovered(step: &mut Step, cautious: bool) {
     let runs: Vec<RunNo> = step.instance.runs.keys().copied().collect();
     for run in runs {
         recover_run(step, run);
-        let open: Vec<(Position, Open)> = step.instance.runs[&run]
+        let open: Vec<(Position, Box<Open>)> = step.instance.runs[&run]
             .open
             .iter()
             .map(|(position, open)| (*position, open.clone()))

@@ -15,8 +15,9 @@ use crate::backend::RowOp;
 /// by this, so that short instances end before anything is written for them.
 const LAG: Duration = Duration::from_secs(2);
 
-/// Instances listed in one purge row: a few tens of kilobytes.
-const PURGE_PAGE: usize = 1000;
+/// Instances listed in one purge row: few enough to be purged in one round, many enough for the row to
+/// weigh nothing beside theirs.
+const PURGE_PAGE: usize = 250;
 
 /// What has changed since the last checkpoint.
 #[derive(Debug, Default)]

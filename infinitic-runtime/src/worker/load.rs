@@ -107,9 +107,39 @@ fn missing(id: InstanceId, row: u32) -> StoreError {
     ))
 }
 
+/// Rows that are looked up one by one: most instances have fewer, and a look for a row that is there,
+/// or is not, costs a fraction of an iterator over every table of the store.
+const LOOKED_UP: u32 = 8;
+
 fn fold_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<Fold, StoreError> {
     let mut fold = Fold::default();
+    while fold.rows < rows.min(LOOKED_UP) {
+        let row = fold.rows;
+        let look = |row| store.get(Table::History, &layout::history_key(id, row));
+        let Some(value) = look(row)? else {
+            return match look(row + 1)? {
+                None => Ok(fold),
+                Some(_) => Err(missing(id, row)),
+            };
+        };
+        let (_, entries) = decode(id, row, &value)?;
+        fold.add(id, entries);
+    }
+    if fold.rows < rows {
+        fold_rest(store, id, rows, &mut fold)?;
+    }
+    Ok(fold)
+}
+
+/// Reads on where the fold stands, with an iterator.
+fn fold_rest(
+    store: &dyn KeyValue,
+    id: InstanceId,
+    rows: u32,
+    fold: &mut Fold,
+) -> Result<(), StoreError> {
     let mut failed = None;
+    let from = layout::history_key(id, fold.rows);
     let mut visit = |key: &[u8], value: &[u8]| {
         let row = layout::parse_history_key(key).map_or(0, |(_, row)| row);
         if row >= rows {
@@ -131,10 +161,7 @@ fn fold_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<Fold, St
             }
         }
     };
-    let (from, to) = (layout::history_key(id, 0), layout::history_end(id));
+    let to = layout::history_end(id);
     store.scan(Table::History, &from, Some(&to), &mut visit)?;
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(fold),
-    }
+    failed.map_or(Ok(()), Err)
 }

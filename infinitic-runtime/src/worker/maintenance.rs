@@ -9,7 +9,8 @@ use super::shard::Shard;
 use crate::backend::{StoreError, Table};
 
 /// Instances purged in one round: their deletes share a commit with live work, and must not delay it.
-const PURGED_AT_ONCE: usize = 2000;
+/// Rounds follow each other until nothing is due, so this limits no rate.
+const PURGED_AT_ONCE: usize = 250;
 
 impl Shard {
     /// Makes the current state findable; see `checkpoint`.
@@ -25,11 +26,29 @@ impl Shard {
         self.checkpoint.has_changes()
     }
 
-    /// Removes records whose retention time is over. Answers whether more are due.
+    /// Removes records whose retention time is over, some in each round until none is due.
     ///
     /// # Errors
     /// When rows cannot be read; nothing is removed then.
-    pub fn purge(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+    pub fn purge(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.purging = Some(layout::purge_key(self.number, Timestamp::default(), None));
+        self.purge_on(now)
+    }
+
+    /// Whether records are left whose retention time is over: for [`Shard::purge_on`] in the next round.
+    #[must_use]
+    pub fn is_purging(&self) -> bool {
+        self.purging.is_some()
+    }
+
+    /// Goes on with the purge where the round before has left it.
+    ///
+    /// # Errors
+    /// As [`Shard::purge`].
+    pub fn purge_on(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(from) = self.purging.take() else {
+            return Ok(());
+        };
         let mut due: Vec<(Vec<u8>, Vec<Purgeable>)> = Vec::new();
         let mut count = 0;
         let mut visit = |key: &[u8], value: &[u8]| {
@@ -45,11 +64,13 @@ impl Shard {
                 ControlFlow::Break(())
             }
         };
-        let from = layout::purge_key(self.number, Timestamp::default(), None);
         let to = layout::purge_key(self.number, now + std::time::Duration::from_millis(1), None);
         self.store
             .scan(Table::Purge, &from, Some(&to), &mut visit)?;
-        let more = count >= PURGED_AT_ONCE;
+        if count >= PURGED_AT_ONCE {
+            // The removal of these rows may not be durable when the next round looks: it begins after.
+            self.purging = due.last().map(|(key, _)| [key.as_slice(), &[0]].concat());
+        }
         for (key, page) in due {
             for (id, rows) in page {
                 // A row beyond those counted: it was reopened, and will be listed again at its end.
@@ -63,6 +84,6 @@ impl Shard {
             }
             self.ops.push(layout::remove_purge(&key));
         }
-        Ok(more)
+        Ok(())
     }
 }

@@ -282,13 +282,20 @@ impl Shared {
             }
             if now.since(maintained) >= MAINTENANCE_EVERY || now < maintained {
                 maintained = now;
-                self.maintain(&mut shard, now);
+                if shard.wants_checkpoint() {
+                    shard.take_checkpoint(now);
+                }
+                self.survive(shard.purge(now));
+            } else if shard.is_purging() {
+                self.survive(shard.purge_on(now));
             }
             self.commit(&mut shard, generation);
             let now = self.parts.clock.now();
-            patience = shard.next_timer().map_or(MAINTENANCE_EVERY, |due| {
-                due.since(now).min(MAINTENANCE_EVERY)
-            });
+            patience = match shard.next_timer() {
+                _ if shard.is_purging() => Duration::ZERO,
+                Some(due) => due.since(now).min(MAINTENANCE_EVERY),
+                None => MAINTENANCE_EVERY,
+            };
         }
         let now = self.parts.clock.now();
         shard.take_checkpoint(now);
@@ -300,16 +307,6 @@ impl Shared {
             self.committer.submit(commit, generation);
         }
         shard.made_durable(self.committer.durable(shard.number));
-    }
-
-    fn maintain(&self, shard: &mut Shard, now: Timestamp) {
-        if shard.wants_checkpoint() {
-            shard.take_checkpoint(now);
-        }
-        match shard.purge(now) {
-            Ok(_) => {}
-            Err(error) => tracing::error!("purging ended instances failed: {error}"),
-        }
     }
 
     fn handle(&self, shard: &mut Shard, input: Input, now: Timestamp) {

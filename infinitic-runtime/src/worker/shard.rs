@@ -33,6 +33,9 @@ pub enum Replay {
     Always,
 }
 
+/// When a timer rings again whose instance cannot be read: its rows are damaged, so not soon.
+const RING_AGAIN: Duration = Duration::from_secs(60);
+
 /// How a shard works.
 #[derive(Clone, Debug)]
 pub struct ShardSettings {
@@ -126,6 +129,8 @@ pub struct Shard {
     pub(super) clock: u64,
     pub(super) warm: usize,
     pub(super) checkpoint: Checkpoint,
+    /// Where the purge goes on in the next round, if it does.
+    pub(super) purging: Option<Vec<u8>>,
     pub(super) unhosted_logged: BTreeSet<(String, u32)>,
     /// Attempts that may have taken the process down, to be given out again with care.
     suspects: Suspects,
@@ -190,6 +195,7 @@ impl Shard {
             clock: 0,
             warm: 0,
             checkpoint: Checkpoint::default(),
+            purging: None,
             unhosted_logged: BTreeSet::new(),
             suspects: Suspects::default(),
             commit_now: None,
@@ -451,15 +457,19 @@ impl Shard {
     /// Rings the timers that are due, at most `limit` of them.
     ///
     /// # Errors
-    /// As [`Shard::handle`]; the timer stays armed.
+    /// As [`Shard::handle`]; the timer rings again later, and lets others ring meanwhile.
     pub fn ring(&mut self, now: Timestamp, limit: usize) -> Result<(), StoreError> {
         for _ in 0..limit {
             let Some((due, timer)) = self.timers.first().copied().filter(|(due, _)| *due <= now)
             else {
                 return Ok(());
             };
-            self.handle(timer.id.instance, Message::TimerDue { timer }, now.max(due))?;
             self.timers.remove(&(due, timer));
+            let rung = self.handle(timer.id.instance, Message::TimerDue { timer }, now.max(due));
+            if rung.is_err() {
+                self.timers.insert((now + RING_AGAIN, timer));
+                return rung;
+            }
         }
         Ok(())
     }
