@@ -415,7 +415,7 @@ impl Worker {
         let cautious = self.unclean_exits >= CAUTIOUS_FROM;
         if cautious {
             tracing::warn!(
-                "the process died {} times in a row: what was running is given out again one by one",
+                "the process died {} times in a row: what was running is given out again with care",
                 self.unclean_exits
             );
         }
