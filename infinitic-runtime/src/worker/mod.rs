@@ -16,6 +16,7 @@ mod maintenance;
 mod node;
 mod recovery;
 mod shard;
+mod signals;
 mod suspects;
 mod turns;
 mod watchdog;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 pub use builder::{Worker, WorkerError};
 pub use recovery::{Recovered, recover, shard_of};
 pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
+pub use signals::shutdown_signal;
 
 pub(crate) use mailbox::{Input, Mailbox};
 
