@@ -56,11 +56,13 @@ pub async fn run(data: &Path, orders: Vec<Order>) -> Result<(bool, String)> {
         tasks: JoinSet::new(),
     };
     let mut result = Ok(());
+    // From here on: a signal may come while the worker recovers.
+    let signal = shutdown_signal();
     worker
         .run_until(async {
             tokio::select! {
                 done = job.run(orders) => result = done,
-                () = signal() => {}
+                () = signal => {}
             }
         })
         .await?;
@@ -69,20 +71,6 @@ pub async fn run(data: &Path, orders: Vec<Order>) -> Result<(bool, String)> {
     result?;
     let retries = count_retries(data)?;
     Ok((job.progress.is_complete(), job.progress.summary(retries)))
-}
-
-/// Ends on ctrl-c or SIGTERM.
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(_) => std::future::pending().await,
-    }
 }
 
 /// An order that has been started may not change: its instance goes on with what it was given.

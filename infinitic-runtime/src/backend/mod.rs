@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use infinitic_core::{InstanceId, RunNo};
 
 pub mod memory;
 
@@ -116,6 +117,17 @@ pub trait KeyValue: Send + Sync + fmt::Debug + 'static {
         to: Option<&[u8]>,
         visit: Visit<'_>,
     ) -> Result<(), StoreError>;
+
+    /// Notes the turn that a shard is about to run, or that it has come out of it: a note that outlives
+    /// the process, though perhaps not the machine. Answers whether this store can.
+    fn note_turn(&self, _shard: u16, _turn: Option<(InstanceId, RunNo)>) -> bool {
+        false
+    }
+
+    /// The turns that stood in notes when the process before this one died.
+    fn noted_turns(&self) -> Vec<(InstanceId, RunNo)> {
+        Vec::new()
+    }
 
     /// How many syncs of the disk were made, and bytes handed to it, since it was opened.
     fn counters(&self) -> StoreCounters {

@@ -5,6 +5,7 @@
 //! ```text
 //! infinitic.lock   who has the directory open (`lock`)
 //! infinitic.mark   number of the last durable batch, format, unclean exits (`mark`)
+//! infinitic.turns  the turn that each shard is in, after some crashes in a row (`turns`)
 //! rows/            the database: journals, manifests, tables
 //! ```
 //!
@@ -22,6 +23,7 @@ mod open;
 mod store;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod verify;
 
 pub use error::OpenError;

@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
+use infinitic_core::{InstanceId, RunNo};
 
 use super::engine::{Engine, EngineError};
 use super::error::OpenError;
 use super::lock::DirLock;
 use super::mark::{Mark, MarkFile};
 use super::open::{self, Opened, Time};
+use super::turns::TurnFile;
 use super::verify;
 use crate::backend::{KeyValue, RowOp, StoreCounters, StoreError, Table, Visit};
 
@@ -28,6 +30,8 @@ use crate::backend::{KeyValue, RowOp, StoreCounters, StoreError, Table, Visit};
 pub struct EmbeddedStore {
     dir: PathBuf,
     unclean_exits: u32,
+    // None when the file cannot be had: then turns are marked in rows, as slow as that is.
+    turns: Option<TurnFile>,
     // Locked before `state`, never after. None once closed.
     held: Mutex<Option<Held>>,
     state: RwLock<State>,
@@ -68,9 +72,13 @@ impl EmbeddedStore {
             last_batch,
             unclean_exits,
         } = open::open(dir)?;
+        let turns = TurnFile::open(dir)
+            .inspect_err(|error| tracing::warn!("the notes of turns cannot be kept: {error}"))
+            .ok();
         Ok(Self {
             dir: dir.to_path_buf(),
             unclean_exits,
+            turns,
             held: Mutex::new(Some(Held { mark, _lock: lock })),
             state: RwLock::new(State::Open(engine)),
             last_batch: AtomicU64::new(last_batch),
@@ -239,6 +247,17 @@ impl KeyValue for EmbeddedStore {
             from = [last.as_ref(), &[0]].concat();
         }
         Ok(())
+    }
+
+    fn note_turn(&self, shard: u16, turn: Option<(InstanceId, RunNo)>) -> bool {
+        let turns = self.turns.as_ref();
+        turns.is_some_and(|turns| turns.note(shard, turn).is_ok())
+    }
+
+    fn noted_turns(&self) -> Vec<(InstanceId, RunNo)> {
+        self.turns
+            .as_ref()
+            .map_or_else(Vec::new, |turns| turns.found().to_vec())
     }
 
     fn counters(&self) -> StoreCounters {

@@ -10,6 +10,7 @@ use super::endpoint::{Listen, serve};
 use super::error::WorkerError;
 use super::node::{Node, NodeParts, post};
 use super::shard::{Replay, ShardSettings};
+use super::signals::shutdown_signal;
 use super::{Hosted, recovery};
 use crate::backend::memory::MemoryStore;
 use crate::backend::{KeyValue, StoreMeter};
@@ -286,7 +287,9 @@ impl Worker {
     ///
     /// **Cancellation:** dropping the future stops the worker at once; nothing durable is lost.
     pub async fn run(self) -> Result<(), WorkerError> {
-        self.run_until(shutdown_signal()).await
+        // Before all else: a signal may come while the store is being recovered.
+        let signal = shutdown_signal();
+        self.run_until(signal).await
     }
 
     /// Runs until a future ends, then drains as [`Worker::run`] does.
@@ -371,7 +374,7 @@ impl Worker {
         let cautious = self.unclean_exits >= CAUTIOUS_FROM;
         if cautious {
             tracing::warn!(
-                "the process died {} times in a row: what was running is given out again one by one",
+                "the process died {} times in a row: what was running is given out again with care",
                 self.unclean_exits
             );
         }
@@ -413,33 +416,5 @@ impl Drop for Engine {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-/// Ends on SIGTERM or ctrl-c.
-async fn shutdown_signal() {
-    let interrupt = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!("cannot listen for ctrl-c: {error}");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::error!("cannot listen for SIGTERM: {error}");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
     }
 }

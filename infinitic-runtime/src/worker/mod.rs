@@ -16,6 +16,7 @@ mod maintenance;
 mod node;
 mod recovery;
 mod shard;
+mod signals;
 mod suspects;
 mod turns;
 mod watchdog;
@@ -25,9 +26,10 @@ use std::sync::Arc;
 pub use builder::Worker;
 pub use error::WorkerError;
 pub use recovery::{Recovered, recover};
+pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
+pub use signals::shutdown_signal;
 
 pub use crate::mailbox::shard_of;
-pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
 
 use crate::workflow::{HostWorkflow, HostedWorkflows};
 

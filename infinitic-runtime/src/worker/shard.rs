@@ -4,7 +4,7 @@
 //! threads and the simulation drive the same thing. One round handles what has arrived and ends in
 //! one [`Commit`]; what the round sends out travels with it, and leaves when it is durable.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,6 +134,8 @@ pub struct Shard {
     pub(super) unhosted_logged: BTreeSet<(String, u32)>,
     /// Attempts that may have taken the process down, to be given out again with care.
     suspects: Suspects,
+    /// Turns during which the process before this one died.
+    pub(super) blamed: BTreeMap<InstanceId, RunNo>,
     /// Makes a commit durable at once; only cautious turns need it.
     pub(super) commit_now: Option<CommitNow>,
     /// What this thread is about to run, for the watchdog.
@@ -176,6 +178,7 @@ impl Shard {
         settings: ShardSettings,
         on_foreign: OnForeign,
     ) -> Self {
+        let blamed = store.noted_turns().into_iter().collect();
         Self {
             number,
             store,
@@ -198,6 +201,7 @@ impl Shard {
             purging: None,
             unhosted_logged: BTreeSet::new(),
             suspects: Suspects::default(),
+            blamed,
             commit_now: None,
             running: Arc::default(),
         }
@@ -538,6 +542,8 @@ impl Shard {
     pub fn continue_after(&mut self, submitted: u64) {
         self.taken = submitted;
         self.durable = submitted;
+        // The process has not died since its start.
+        self.blamed.clear();
     }
 
     /// Takes in an open instance that was found after a start of the process.
@@ -551,7 +557,7 @@ impl Shard {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let Loaded {
-            instance,
+            mut instance,
             history,
             rows,
         } = loaded;
@@ -563,6 +569,7 @@ impl Shard {
         }
         self.insert(id, rows, Some(history));
         self.checkpoint.adopted(id, listed);
+        instance = self.blame(instance);
         let message = Message::Recovered {
             cautious: self.settings.cautious,
         };

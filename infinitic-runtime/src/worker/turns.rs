@@ -27,7 +27,7 @@ impl Shard {
             self.drop_live(id);
         }
         if self.settings.cautious {
-            self.mark_turn(id, run, false);
+            self.before_turn(id, run);
         }
         self.running.begin(id, run, now);
         let slot = self
@@ -41,7 +41,7 @@ impl Shard {
         };
         self.running.end();
         if self.settings.cautious {
-            self.mark_turn(id, run, true);
+            self.after_turn(id, run);
         }
         let slot = self
             .slots
@@ -70,6 +70,46 @@ impl Shard {
             slot.touched = true;
             self.touched.push(id);
         }
+    }
+
+    /// Sees to it that the next process knows of this turn, should this one die of it.
+    ///
+    /// A note in a file is enough, and cheap. A mark in the history takes a sync; it is for stores
+    /// without notes, and for an instance that the process before died of and that has no rows yet: a
+    /// poisonous start that its client sends again and again.
+    fn before_turn(&mut self, id: InstanceId, run: RunNo) {
+        let is_new = self.slots.get(&id).is_some_and(|slot| slot.rows == 0);
+        let is_poison = is_new && self.blamed.contains_key(&id);
+        if is_poison || !self.store.note_turn(self.number, Some((id, run))) {
+            self.mark_turn(id, run, false);
+        }
+    }
+
+    /// The turn has ended well.
+    fn after_turn(&mut self, id: InstanceId, run: RunNo) {
+        self.store.note_turn(self.number, None);
+        let slot = self.slots.get(&id);
+        let instance = slot.and_then(|slot| slot.instance.as_ref());
+        if instance.is_some_and(|i| i.runs.get(&run).is_some_and(|run| run.deadly_turns > 0)) {
+            self.mark_turn(id, run, true);
+        }
+    }
+
+    /// An instance was found during one of whose turns the process before died: that is counted, and
+    /// durable, before its code runs again.
+    pub(super) fn blame(&mut self, instance: Box<Instance>) -> Box<Instance> {
+        let id = instance.id;
+        if !self.settings.cautious {
+            return instance;
+        }
+        let (Some(run), Some(slot)) = (self.blamed.remove(&id), self.slots.get_mut(&id)) else {
+            return instance;
+        };
+        slot.instance = Some(instance);
+        self.mark_turn(id, run, false);
+        let slot = self.slots.get_mut(&id);
+        slot.and_then(|slot| slot.instance.take())
+            .expect("it was put there, and marks take nothing away")
     }
 
     /// Writes down that a turn is about to run, durably, or that it has ended well.
