@@ -1,4 +1,5 @@
-//! The services and workflows that are measured. Their tasks do nothing: what is left is our own cost.
+//! The services and workflows that are measured. Their tasks do nothing: what is left is our own
+//! cost.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,8 +4,8 @@
 //! cargo run --release --example bench -- w2 --backend embedded --count 20000 --in-flight 200
 //! ```
 //!
-//! Times on a shared machine mean little, so each line also says what one workflow cost: CPU, syncs,
-//! rows and bytes. Workloads are described in `workload`, flags in `options`.
+//! Times on a shared machine mean little, so each line also says what one workflow cost: CPU,
+//! syncs, rows and bytes. Workloads are described in `workload`, flags in `options`.
 
 mod flows;
 mod measure;

@@ -1,7 +1,7 @@
 //! What workflow code asks for, by its place in the run that asks.
 //!
-//! The list is complete from the start, so that stored bytes keep their meaning when features arrive;
-//! variants are only ever added at the end.
+//! The list is complete from the start, so that stored bytes keep their meaning when features
+//! arrive; variants are only ever added at the end.
 
 use serde::{Deserialize, Serialize};
 
@@ -195,8 +195,8 @@ impl Command {
         None
     }
 
-    /// Whether `self`, asked on replay, may stand for the recorded `other`: the same kind of command
-    /// naming the same things. Arguments and times may differ (change check *simple*).
+    /// Whether `self`, asked on replay, may stand for the recorded `other`: the same kind of
+    /// command naming the same things. Arguments and times may differ (change check *simple*).
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
         match (self, other) {

@@ -1,7 +1,7 @@
 //! What is stored of an instance: entries, appended and never rewritten.
 //!
-//! An instance's state is the fold of its entries (`Instance::evolve`), live and after a crash alike.
-//! Variants are only ever added at the end: stored bytes must keep their meaning.
+//! An instance's state is the fold of its entries (`Instance::evolve`), live and after a crash
+//! alike. Variants are only ever added at the end: stored bytes must keep their meaning.
 
 use serde::{Deserialize, Serialize};
 
@@ -163,8 +163,8 @@ pub enum Entry {
         /// When.
         at: Timestamp,
     },
-    /// A turn is about to run that may take the process down, or has ended well (written in cautious
-    /// recovery only).
+    /// A turn is about to run that may take the process down, or has ended well (written in
+    /// cautious recovery only).
     TurnMarked {
         /// The run.
         run: RunNo,

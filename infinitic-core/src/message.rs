@@ -1,6 +1,7 @@
 //! What arrives at an instance.
 //!
-//! The list is complete from the start; what is not built yet is answered with a refusal that says so.
+//! The list is complete from the start; what is not built yet is answered with a refusal that says
+//! so.
 
 use serde::{Deserialize, Serialize};
 
@@ -254,8 +255,8 @@ pub enum Message {
     RetentionDue,
     /// A worker has found the instance after a start of the process: give out again what was open.
     Recovered {
-        /// The process died twice in a row: attempts are given out again one by one, each written down
-        /// before it runs.
+        /// The process died twice in a row: attempts are given out again one by one, each written
+        /// down before it runs.
         cautious: bool,
     },
     /// In cautious recovery, it is this attempt's turn to be given out again.

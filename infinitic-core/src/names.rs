@@ -1,7 +1,7 @@
 //! Names on the wire: of workflows, services, tasks, methods and properties.
 //!
-//! A name is checked once, when it is parsed, and trusted from then on. It is cheap to clone, because
-//! every command carries some.
+//! A name is checked once, when it is parsed, and trusted from then on. It is cheap to clone,
+//! because every command carries some.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ pub const NAME_BYTES_MAX: usize = 200;
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is not a name: {reason}; write 1 to {NAME_BYTES_MAX} bytes without control characters or `/`"
+    "`{text}` is not a name: {reason}; write 1 to {NAME_BYTES_MAX} bytes without control \
+     characters or `/`"
 )]
 pub struct InvalidName {
     /// The text as given, cut after some characters.
@@ -51,7 +52,8 @@ macro_rules! name {
             /// Checks a text and takes it as a name.
             ///
             /// # Errors
-            /// [`InvalidName`] when the text is empty, too long, or holds control characters or `/`.
+            /// [`InvalidName`] when the text is empty, too long, or holds control characters or
+            /// `/`.
             pub fn parse(text: &str) -> Result<Self, InvalidName> {
                 check(text)?;
                 Ok(Self(Arc::from(text)))

@@ -1,4 +1,5 @@
-//! How a wait ended. Outcomes are recorded, and delivered to workflow code one at a time in recorded order.
+//! How a wait ended. Outcomes are recorded, and delivered to workflow code one at a time in
+//! recorded order.
 
 use serde::{Deserialize, Serialize};
 

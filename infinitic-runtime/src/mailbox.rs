@@ -73,7 +73,8 @@ impl Mailbox {
         }
     }
 
-    /// Ends the round before and takes the next one, waiting at most `patience` for something to come.
+    /// Ends the round before and takes the next one, waiting at most `patience` for something to
+    /// come.
     pub(crate) fn take(&self, generation: u64, patience: Duration) -> Taken {
         let mut state = self.lock();
         if state.generation == generation {
@@ -105,8 +106,8 @@ impl Mailbox {
         Taken::Round(round)
     }
 
-    /// Gives up the thread of `generation`: what it had not finished waits again, before the rest and
-    /// without claims of being fresh. Answers the next generation.
+    /// Gives up the thread of `generation`: what it had not finished waits again, before the rest
+    /// and without claims of being fresh. Answers the next generation.
     pub(crate) fn give_up(&self, generation: u64, first: Input) -> Option<u64> {
         let mut state = self.lock();
         if state.generation != generation {

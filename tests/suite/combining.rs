@@ -25,8 +25,8 @@ on_all_backends! {
     combinators_of_the_futures_crate_work,
 }
 
-/// Starts a workflow that waits for gates, opens them in the given order, and gives the result; with
-/// a restart in the middle, if wanted.
+/// Starts a workflow that waits for gates, opens them in the given order, and gives the result;
+/// with a restart in the middle, if wanted.
 macro_rules! opened_in_order {
     ($env:expr, $flow:ident, $gates:expr, $opened:expr) => {{
         let bench = TestLab::default();

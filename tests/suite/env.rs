@@ -2,6 +2,7 @@
 //! for conditions with a deadline.
 
 use std::fmt::{Debug, Display};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -116,7 +117,7 @@ impl Env {
         let worker = host(self.worker());
         let client = worker.client();
         tokio::select! {
-            ended = worker.run_until(std::future::pending()) => panic!("the worker ended: {ended:?}"),
+            ended = worker.run_until(pending()) => panic!("the worker ended: {ended:?}"),
             result = body(&client) => result,
         }
     }

@@ -1,5 +1,5 @@
-//! What the worker wrote into its log. Log lines belong to the whole process, so tests that read them
-//! take turns.
+//! What the worker wrote into its log. Log lines belong to the whole process, so tests that read
+//! them take turns.
 
 use std::io;
 use std::sync::{Mutex, Once, PoisonError};

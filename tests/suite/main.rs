@@ -1,8 +1,8 @@
 //! What a user can do, as a user writes it: each test has one body that runs on every backend, with
 //! warm futures and with every await replayed.
 //!
-//! `INFINITIC_BACKENDS=memory,embedded` and `INFINITIC_REPLAY=warm,always` choose among the variants.
-//! How bodies are run is in [`env`], the services that most tests share in [`lab`].
+//! `INFINITIC_BACKENDS=memory,embedded` and `INFINITIC_REPLAY=warm,always` choose among the
+//! variants. How bodies are run is in [`env`], the services that most tests share in [`lab`].
 #![allow(clippy::unwrap_used)]
 
 #[macro_use]

@@ -1,5 +1,5 @@
-//! W2: many short workflows. So many clients in this process each start one and wait for it, over and
-//! over.
+//! W2: many short workflows. So many clients in this process each start one and wait for it, over
+//! and over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -13,8 +13,8 @@ use crate::ids::{Attempt, Position, RequestId, RunNo, Sequence};
 use crate::instance::{OpenKind, is_failed};
 use crate::message::Cut;
 
-/// A plan for a reopening: how many outcomes stay. The commands that stay are those that the code asks
-/// for when it is replayed up to there; the caller replays and calls [`Reopening::cut`].
+/// A plan for a reopening: how many outcomes stay. The commands that stay are those that the code
+/// asks for when it is replayed up to there; the caller replays and calls [`Reopening::cut`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reopening {
     /// The run.
@@ -53,8 +53,8 @@ pub fn plan_retry_tasks(run: RunNo, history: &RunHistory) -> Option<Reopening> {
     })
 }
 
-/// Plans `retry_turn` for a failed run: its last turn runs again. Nothing for a run that has not failed:
-/// code that stands still tries again without a cut.
+/// Plans `retry_turn` for a failed run: its last turn runs again. Nothing for a run that has not
+/// failed: code that stands still tries again without a cut.
 #[must_use]
 pub fn plan_retry_turn(run: RunNo, history: &RunHistory) -> Option<Reopening> {
     if !history.result.as_ref().is_some_and(Result::is_err) {
@@ -82,8 +82,8 @@ fn failed_task(failure: &FailureRecord) -> Option<Position> {
 }
 
 impl Reopening {
-    /// The finished cut. `commands_kept` is how many commands the code had asked when it had seen the
-    /// outcomes that stay.
+    /// The finished cut. `commands_kept` is how many commands the code had asked when it had seen
+    /// the outcomes that stay.
     #[must_use]
     pub fn cut(self, history: &RunHistory, commands_kept: u32) -> Cut {
         let is_kept = |position: Position| position.0 < commands_kept;

@@ -11,8 +11,9 @@ use crate::instance::{Instance, VERSION_OPEN};
 use crate::message::{Message, Start};
 use crate::time::Timestamp;
 
-/// A start older than this without a record is refused: its record may have been purged, and running
-/// it again would double it. Shorter than any useful retention, longer than any sane redelivery.
+/// A start older than this without a record is refused: its record may have been purged, and
+/// running it again would double it. Shorter than any useful retention, longer than any sane
+/// redelivery.
 const DEDUPE_WINDOW: Duration = Duration::from_hours(24);
 
 /// What a message to an instance without a record leads to.

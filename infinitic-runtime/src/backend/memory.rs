@@ -23,8 +23,8 @@ struct Inner {
 
 impl MemoryStore {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while the lock was held cannot leave a half-written batch that matters: the process
-        // that panicked there is the only reader.
+        // A panic while the lock was held cannot leave a half-written batch that matters: the
+        // process that panicked there is the only reader.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

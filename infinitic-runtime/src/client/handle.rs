@@ -48,8 +48,8 @@ impl Client {
         ))
     }
 
-    /// The run of an instance that was started elsewhere, or before a restart: to wait for it. `T` and
-    /// `E` are the value and the error of the method that started it.
+    /// The run of an instance that was started elsewhere, or before a restart: to wait for it. `T`
+    /// and `E` are the value and the error of the method that started it.
     ///
     /// ```ignore
     /// let run = client.attach::<Receipt, OrderError>(id);
@@ -199,9 +199,10 @@ pub trait WorkflowProxy: Sized + Send + Sync {
         self
     }
 
-    /// Starts the instance under an id that was drawn before, with [`Client::draw_id`]: a start that may
-    /// be repeated. Whoever writes the id down first, and then starts with it, may be killed at any
-    /// moment and do the same again: there is one instance, and its run attaches to it.
+    /// Starts the instance under an id that was drawn before, with [`Client::draw_id`]: a start
+    /// that may be repeated. Whoever writes the id down first, and then starts with it, may be
+    /// killed at any moment and do the same again: there is one instance, and its run attaches to
+    /// it.
     ///
     /// One id is for one start: a later one, whatever its method and arguments, changes nothing and
     /// attaches. A first start is refused when its id was drawn more than 24 hours ago.
@@ -393,7 +394,8 @@ impl<T, E> Run<T, E> {
         }
     }
 
-    /// The instance's id: `client.attach` and `client.get_workflow_by_id` take it anywhere, any time.
+    /// The instance's id: `client.attach` and `client.get_workflow_by_id` take it anywhere, any
+    /// time.
     #[must_use]
     pub fn id(&self) -> InstanceId {
         self.id

@@ -81,7 +81,8 @@ pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Answer, ClientErr
 
 /// A way to a worker.
 pub(crate) trait Link: Send + Sync + fmt::Debug {
-    /// Sends what is asked at once, and answers when the worker does. Dropping the answer forgets it.
+    /// Sends what is asked at once, and answers when the worker does. Dropping the answer forgets
+    /// it.
     fn ask(&self, to: InstanceId, ask: Ask) -> Answering;
 
     /// The same for a start of an instance whose id is drawn for it, here and now: nothing that is

@@ -4,8 +4,9 @@ use super::{Failure, converted};
 
 /// Takes the callee's own error out of a failure; gives the failure back when there is none in it.
 ///
-/// # Errors The failure, when it is of another kind (time limits, panics, …) or its error does not
-/// travel typed.
+/// # Errors
+/// The failure, when it is of another kind (time limits, panics, …) or its error does not travel
+/// typed.
 pub fn own_error<X>(failure: Failure<X>) -> Result<X, Failure> {
     match failure.error() {
         Some(error) => {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use infinitic_core::InstanceId;
 
-/// Instances in the order of their use. An instance stands here once for each use; only the pair with
-/// its latest use counts, the others are skipped.
+/// Instances in the order of their use. An instance stands here once for each use; only the pair
+/// with its latest use counts, the others are skipped.
 #[derive(Debug, Default)]
 pub(crate) struct UseOrder(VecDeque<(u64, InstanceId)>);
 

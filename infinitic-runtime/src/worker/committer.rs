@@ -1,9 +1,9 @@
 //! The committer: merges the shards' commits into one atomic, synced write, then lets go what they
 //! send.
 //!
-//! **Invariant:** nothing leaves before the write that covers it has returned. A write never fails for
-//! good: on an error the same batch is written again until the store takes it, and later commits
-//! queue up meanwhile.
+//! **Invariant:** nothing leaves before the write that covers it has returned. A write never fails
+//! for good: on an error the same batch is written again until the store takes it, and later
+//! commits queue up meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,8 +79,8 @@ impl Committer {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a commit of a shard's thread; waits while too many are queued. A thread that was given
-    /// up commits nothing any more.
+    /// Queues a commit of a shard's thread; waits while too many are queued. A thread that was
+    /// given up commits nothing any more.
     pub(crate) fn submit(&self, commit: Commit, generation: u64) {
         let mut queue = self
             .changed
@@ -112,7 +112,8 @@ impl Committer {
             .unwrap_or_else(PoisonError::into_inner);
     }
 
-    /// Bars the threads of a shard before `generation`, and waits until all they submitted is durable.
+    /// Bars the threads of a shard before `generation`, and waits until all they submitted is
+    /// durable.
     pub(crate) fn give_up(&self, shard: u16, generation: u64) -> u64 {
         let submitted = {
             let mut queue = self.lock();
@@ -185,8 +186,8 @@ fn write_until_durable(store: &dyn KeyValue, number: u64, ops: &[RowOp]) {
     while let Err(error) = store.write(number, ops) {
         if !failed {
             tracing::error!(
-                "the store does not take writes: {error}; nothing is lost, work waits and goes on by \
-                 itself when the store is writable again"
+                "the store does not take writes: {error}; nothing is lost, work waits and goes on \
+                 by itself when the store is writable again"
             );
         }
         failed = true;

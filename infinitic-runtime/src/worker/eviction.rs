@@ -20,8 +20,8 @@ impl Shard {
         self.evict_states();
     }
 
-    /// Drops live futures beyond the limit. An instance with an open step keeps its own until its next
-    /// use, which the end of the step is.
+    /// Drops live futures beyond the limit. An instance with an open step keeps its own until its
+    /// next use, which the end of the step is.
     fn evict_futures(&mut self) {
         while self.warm > self.settings.warm_max {
             let Some((used, id)) = self.used_warm.pop() else {

@@ -7,8 +7,8 @@
 //! | Purge   | shard (u16 BE), time (u64 BE), id     | instance ids and their row counts  |
 //! | Meta    | `watermark/` shard (u16 BE)           | instance id                        |
 //!
-//! **Invariant:** an open instance whose id is below its shard's watermark stands in `Open`. Recovery
-//! reads `Open` and the histories from the lowest watermark on, and no others.
+//! **Invariant:** an open instance whose id is below its shard's watermark stands in `Open`.
+//! Recovery reads `Open` and the histories from the lowest watermark on, and no others.
 
 use bytes::Bytes;
 use infinitic_core::{InstanceId, Timestamp, codec};

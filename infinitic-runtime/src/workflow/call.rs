@@ -68,9 +68,9 @@ impl ServiceStub {
 
 /// A call that workflow code makes. Nothing happens until it is awaited or dispatched.
 ///
-/// Awaiting it gives `Result<T, Failure<E>>`. **Cancellation:** a call that is awaited directly belongs
-/// to its future; dropping that (a losing branch of `select!`) cancels the call. A dispatched call
-/// lives on until [`Deferred::cancel`].
+/// Awaiting it gives `Result<T, Failure<E>>`. **Cancellation:** a call that is awaited directly
+/// belongs to its future; dropping that (a losing branch of `select!`) cancels the call. A
+/// dispatched call lives on until [`Deferred::cancel`].
 #[must_use = "a call does nothing until it is awaited or dispatched"]
 pub struct Call<T, E> {
     recorder: Arc<Recorder>,

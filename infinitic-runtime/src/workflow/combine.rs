@@ -1,4 +1,5 @@
-//! Waiting for several things: `any` and `all`. Deterministic: polled in the given order, whatever woke.
+//! Waiting for several things: `any` and `all`. Deterministic: polled in the given order, whatever
+//! woke.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -56,7 +57,8 @@ where
     Poll::Pending
 }
 
-/// Waits for all: their values in the given order, or the first failure. The others are dropped then.
+/// Waits for all: their values in the given order, or the first failure. The others are dropped
+/// then.
 ///
 /// ```ignore
 /// let sizes = all(images.iter().map(|image| resizer.resize(image.clone()))).await?;

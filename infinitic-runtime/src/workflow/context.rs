@@ -69,8 +69,8 @@ pub fn new_service<S: ServiceProxy>() -> S {
     S::__new(ServiceStub::new(S::CONTRACT.name))
 }
 
-/// Computes a value in the turn itself and records it: on replay the recorded value is taken, and the
-/// closure is not called. For what is quick and cannot fail: reading a clock, printing a line.
+/// Computes a value in the turn itself and records it: on replay the recorded value is taken, and
+/// the closure is not called. For what is quick and cannot fail: reading a clock, printing a line.
 ///
 /// # Panics
 /// Outside workflow code; when the value does not encode or decode as JSON; when the closure calls

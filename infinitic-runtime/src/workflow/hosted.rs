@@ -64,7 +64,8 @@ impl<W> fmt::Debug for MethodHandler<W> {
     }
 }
 
-/// Something `Worker::workflow` takes: a factory of workflow structs, or a function under `#[workflow]`.
+/// Something `Worker::workflow` takes: a factory of workflow structs, or a function under
+/// `#[workflow]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` makes no workflow",
     label = "give a factory such as `Orders::default`, or a function under `#[workflow]`",

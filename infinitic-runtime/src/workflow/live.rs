@@ -121,7 +121,8 @@ impl LiveRun {
             Ok(Ok(future)) => Ok(future),
             Ok(Err(StartError::Undecodable(failure))) => Err(ended(Err(failure))),
             Ok(Err(StartError::UnknownMethod)) => Err(stopped(format!(
-                "no worker here hosts the method `{method}` of this workflow; deploy code that has it"
+                "no worker here hosts the method `{method}` of this workflow; deploy code that has \
+                 it"
             ))),
             Err(panic) => Err(stopped(format!(
                 "making the workflow's value panicked: {}",

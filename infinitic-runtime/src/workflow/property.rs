@@ -43,8 +43,8 @@ impl<T> Property<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Clone + Default> Property<T> {
-    /// A property that starts from a value instead of `Default`. The value must be the same each time
-    /// the workflow's struct is made.
+    /// A property that starts from a value instead of `Default`. The value must be the same each
+    /// time the workflow's struct is made.
     pub fn new(value: T) -> Self {
         Self {
             value: Mutex::new(value),
@@ -61,8 +61,8 @@ impl<T: Serialize + DeserializeOwned + Clone + Default> Property<T> {
     ///
     /// # Panics
     /// When the value does not encode as JSON, which stops the instance with that explanation; or
-    /// when the field is not known to `#[workflow]` because its type hides `Property` behind an alias
-    /// (mark such a field with `#[property(name = "…")]`).
+    /// when the field is not known to `#[workflow]` because its type hides `Property` behind an
+    /// alias (mark such a field with `#[property(name = "…")]`).
     #[track_caller]
     pub fn set(&self, value: T) {
         self.update(|old| *old = value);

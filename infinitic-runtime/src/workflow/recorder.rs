@@ -401,9 +401,9 @@ pub(crate) fn divergence(position: Position, has: &str, asks: &str) -> Box<Failu
     Box::new(FailureRecord::new(
         FailureKind::Stopped,
         format!(
-            "the workflow's code no longer matches its history: at command {position} the history has \
-             {has}, the code has {asks}; deploy code that asks for the same commands in the same \
-             order, and the instance goes on by itself, or with retry_turn"
+            "the workflow's code no longer matches its history: at command {position} the history \
+             has {has}, the code has {asks}; deploy code that asks for the same commands in the \
+             same order, and the instance goes on by itself, or with retry_turn"
         ),
     ))
 }

@@ -40,8 +40,8 @@ impl fmt::Debug for StepJob {
 /// A durable side effect without a service: the closure runs in the workflow worker's own process,
 /// outside the turn, at least once; its result is recorded, and replayed from then on.
 ///
-/// A crash before the result is recorded runs it again, at once. `retry` and `timeout` work as they do
-/// for tasks; without `retry` a failed attempt is the end.
+/// A crash before the result is recorded runs it again, at once. `retry` and `timeout` work as they
+/// do for tasks; without `retry` a failed attempt is the end.
 ///
 /// **Cancellation:** dropping the future (a losing branch of `select!`) cancels the attempt.
 ///
@@ -120,7 +120,8 @@ impl<T, E> Step<T, E> {
         self
     }
 
-    /// Limits each attempt. The attempt sees `task::cancelled()` and is dropped after the grace period.
+    /// Limits each attempt. The attempt sees `task::cancelled()` and is dropped after the grace
+    /// period.
     pub fn timeout(mut self, limit: Duration) -> Self {
         if let Some(job) = &mut self.job {
             job.policy.timeout_ms = Some(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));

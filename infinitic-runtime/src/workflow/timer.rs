@@ -11,8 +11,9 @@ use infinitic_core::{Command, Position, Timestamp};
 
 use super::recorder::{Recorder, WaitCell};
 
-/// Waits for a duration, counted from the instant of the turn that first polls it. Survives restarts,
-/// is exact to milliseconds and has no longest duration; zero ends at once, in its own turn.
+/// Waits for a duration, counted from the instant of the turn that first polls it. Survives
+/// restarts, is exact to milliseconds and has no longest duration; zero ends at once, in its own
+/// turn.
 ///
 /// **Cancellation:** dropping it drops the timer.
 ///

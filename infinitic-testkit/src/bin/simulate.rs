@@ -1,7 +1,8 @@
-//! Runs seeds of the simulation: `simulate --seeds 2000 [--first-seed 0] [--verbose] [--plant BUG]`.
+//! Runs seeds of the simulation:
+//! `simulate --seeds 2000 [--first-seed 0] [--verbose] [--plant BUG]`.
 //!
-//! Prints each failing seed with what was violated and the trace of its run, then a summary. Exits with
-//! 1 when a seed failed, with 2 when it was called wrongly.
+//! Prints each failing seed with what was violated and the trace of its run, then a summary. Exits
+//! with 1 when a seed failed, with 2 when it was called wrongly.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -140,7 +141,8 @@ fn print(out: &mut impl Write, seed: u64, report: &Report) -> io::Result<()> {
     if !report.violations.is_empty() {
         writeln!(
             out,
-            "  again: cargo run -p infinitic-testkit --bin simulate -- --seeds 1 --first-seed {seed}"
+            "  again: cargo run -p infinitic-testkit --bin simulate -- --seeds 1 \
+             --first-seed {seed}"
         )?;
     }
     Ok(())

@@ -128,8 +128,8 @@ fn program(client: &Client, recorded: &Recorded) -> Vec<String> {
     found
 }
 
-/// **Invariant:** recovery finds every open instance: it stands in `Open`, or has an id from the lowest
-/// watermark on.
+/// **Invariant:** recovery finds every open instance: it stands in `Open`, or has an id from the
+/// lowest watermark on.
 pub(crate) fn open_index(store: &SimStore) -> Vec<String> {
     let listed: BTreeSet<Vec<u8>> = store
         .rows(Table::Open)

@@ -1,20 +1,21 @@
 //! Deterministic simulation: whole lives of workers under a seed, then a judgement.
 //!
 //! The real engine, turns, shards, recovery and task policies run in one thread against a simulated
-//! store, clock and network. A seed decides everything: what the workflows do (`program`), what goes
-//! wrong (`profile`), and in which order things happen (`world`). The same seed is the same run, to the
-//! last event.
+//! store, clock and network. A seed decides everything: what the workflows do (`program`), what
+//! goes wrong (`profile`), and in which order things happen (`world`). The same seed is the same
+//! run, to the last event.
 //!
-//! **Faults:** the process dies at each point of a commit (before, in and after the write, in the middle of
-//! letting go what it sends) and at any other moment; writes fail, torn ones are there or not; reads
-//! fail; messages come twice, late, in another order or (asks of clients) not at all; clocks jump by up
-//! to five minutes; shards change their number; threads are given up; code is broken and mended; people
-//! cancel and retry.
+//! **Faults:** the process dies at each point of a commit (before, in and after the write, in the
+//! middle of letting go what it sends) and at any other moment; writes fail, torn ones are there or
+//! not; reads fail; messages come twice, late, in another order or (asks of clients) not at all;
+//! clocks jump by up to five minutes; shards change their number; threads are given up; code is
+//! broken and mended; people cancel and retry.
 //!
-//! **Checks:** nothing leaves before the store holds it; memory and store agree whenever nothing is on its
-//! way; recovery would find every open instance; no acknowledged start is lost; every instance ends; each
-//! outcome is delivered once; ids of tasks are stable; what is recorded, asked and answered is what a
-//! plain sequential model says (`model`); nothing is left after the retention time (`check`).
+//! **Checks:** nothing leaves before the store holds it; memory and store agree whenever nothing is
+//! on its way; recovery would find every open instance; no acknowledged start is lost; every
+//! instance ends; each outcome is delivered once; ids of tasks are stable; what is recorded, asked
+//! and answered is what a plain sequential model says (`model`); nothing is left after the
+//! retention time (`check`).
 
 mod check;
 mod code;

@@ -1,9 +1,9 @@
 //! What a program must do, computed without futures, turns or replay.
 //!
-//! The one thing that depends on timing is the order in which outcomes were delivered: the model takes it
-//! from the final history. Time is an index into that order: 0 is the first turn, `n` the turn of the
-//! n-th outcome. Then each operation is a plain function from the time at which it begins to the time at
-//! which it ends, its value, and the commands that it asks on the way.
+//! The one thing that depends on timing is the order in which outcomes were delivered: the model
+//! takes it from the final history. Time is an index into that order: 0 is the first turn, `n` the
+//! turn of the n-th outcome. Then each operation is a plain function from the time at which it
+//! begins to the time at which it ends, its value, and the commands that it asks on the way.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Planted bugs: proof that the simulation finds what it is there to find.
 //!
-//! They live in the simulation's own driver, between the real shards and the simulated store, so that no
-//! build of a worker can contain them.
+//! They live in the simulation's own driver, between the real shards and the simulated store, so
+//! that no build of a worker can contain them.
 
 use infinitic_core::{AttemptResult, CommandId, Entry, InstanceId, Message, codec};
 use infinitic_runtime::backend::Table;
@@ -52,9 +52,8 @@ pub(crate) fn deliver_twice(commit: &mut Commit, repeated: &[CommandId]) {
             continue;
         };
         for task in repeated.iter().filter(|task| task.instance == id) {
-            let again = entries.iter().find(
-                |entry| matches!(entry, Entry::Delivered { position, .. } if *position == task.position),
-            );
+            let delivers = |entry: &&Entry| matches!(entry, Entry::Delivered { position, .. } if *position == task.position);
+            let again = entries.iter().find(delivers);
             if let Some(again) = again.cloned() {
                 entries.push(again);
             }

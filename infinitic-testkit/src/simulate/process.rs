@@ -1,8 +1,8 @@
 //! One life of a worker's process: shards, committer and executor, without threads.
 //!
-//! Shards, recovery, engine, turns and the attempts of tasks are the real ones. The committer and the
-//! loop around a shard are written down here once more, because the real ones are threads; they must do
-//! in the same order what `worker/committer.rs` and `worker/node.rs` do.
+//! Shards, recovery, engine, turns and the attempts of tasks are the real ones. The committer and
+//! the loop around a shard are written down here once more, because the real ones are threads; they
+//! must do in the same order what `worker/committer.rs` and `worker/node.rs` do.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

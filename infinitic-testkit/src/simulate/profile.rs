@@ -1,7 +1,7 @@
 //! What a seed makes of the world: which faults there are, and how often.
 //!
-//! Each seed has its own mixture, with many faults switched off: a bug that needs much of one fault is
-//! seldom found where all of them happen a little.
+//! Each seed has its own mixture, with many faults switched off: a bug that needs much of one fault
+//! is seldom found where all of them happen a little.
 
 use std::time::Duration;
 

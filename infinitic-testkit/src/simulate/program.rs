@@ -1,7 +1,8 @@
 //! Random programs: what a simulated workflow does, as data.
 //!
-//! A program is the argument of one real workflow (`code`), and the input of a plain model (`model`).
-//! Each operation that leaves a trace in the history has a label of its own, by which the model finds it.
+//! A program is the argument of one real workflow (`code`), and the input of a plain model
+//! (`model`). Each operation that leaves a trace in the history has a label of its own, by which
+//! the model finds it.
 
 use serde::{Deserialize, Serialize};
 

@@ -97,7 +97,8 @@ impl Watch {
         }
     }
 
-    /// An attempt of a task leaves: the same id always means the same call. Answers the call's label.
+    /// An attempt of a task leaves: the same id always means the same call. Answers the call's
+    /// label.
     pub(crate) fn task_leaves(&mut self, attempt: &TaskAttempt) -> u32 {
         let TaskAttempt { id, args, .. } = attempt;
         let Ok((call, _)) = serde_json::from_slice::<(Call, u64)>(args.as_bytes()) else {

@@ -1,8 +1,8 @@
 //! Tests of the engine: each rule by name, as messages in, entries and effects out, both in words.
 //!
 //! [`Scenario`] plays the store and the world around one instance. With every message it also
-//! checks what always holds: the state is the fold of its entries, and a message that writes nothing
-//! changes nothing. Times are milliseconds after [`T0`].
+//! checks what always holds: the state is the fold of its entries, and a message that writes
+//! nothing changes nothing. Times are milliseconds after [`T0`].
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,6 +1,6 @@
-//! Attempts run on the spot, without a runtime and a clock: for simulations, which decide how long an
-//! attempt takes. What an attempt means (panics, time limit, the next attempt) is decided by the same
-//! code as in a worker.
+//! Attempts run on the spot, without a runtime and a clock: for simulations, which decide how long
+//! an attempt takes. What an attempt means (panics, time limit, the next attempt) is decided by the
+//! same code as in a worker.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,8 +1,8 @@
 //! The world: virtual time, a queue of events, and what stands between clients, process and store.
 //!
-//! Single-threaded; everything that happens is an event, and what may happen at the same time happens in
-//! an order drawn from the seed. `client` is what clients do, `life` how processes begin and end, `work`
-//! what a process does, `rest` how a run comes to its end.
+//! Single-threaded; everything that happens is an event, and what may happen at the same time
+//! happens in an order drawn from the seed. `client` is what clients do, `life` how processes begin
+//! and end, `work` what a process does, `rest` how a run comes to its end.
 
 mod client;
 mod life;

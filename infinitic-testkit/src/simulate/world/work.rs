@@ -331,7 +331,8 @@ impl World {
     }
 }
 
-/// What a shard's thread does in one round; the order is that of `Shared::drive` in `worker/node.rs`.
+/// What a shard's thread does in one round; the order is that of `Shared::drive` in
+/// `worker/node.rs`.
 fn handle_round(lane: &mut Lane, now: Timestamp) -> Option<Commit> {
     let shard = &mut lane.shard;
     let mut again = Vec::new();
