@@ -1,7 +1,8 @@
 //! The smallest durable program.
 
-use infinitic::prelude::*;
 use std::time::Duration;
+
+use infinitic::prelude::*;
 
 #[service]
 async fn greet(name: String) -> Result<String> {

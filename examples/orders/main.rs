@@ -29,8 +29,9 @@ mod services;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use args::{Action, Args};
 use infinitic::prelude::*;
+
+use args::{Action, Args};
 use order::Order;
 
 /// Something failed, or the audit found something.

@@ -248,13 +248,7 @@ impl Instance {
                 at,
                 args: _,
                 properties: _,
-            } => {
-                if self.runs.is_empty() {
-                    self.started_at = *at;
-                }
-                self.touch(*at);
-                self.runs.insert(*run, Box::new(Run::new(method.clone())));
-            }
+            } => self.start_run(*run, method, *at),
             Entry::Command { run, command } => {
                 let now = self.changed_at;
                 if let Some(run) = self.runs.get_mut(run) {
@@ -266,15 +260,7 @@ impl Instance {
                 position,
                 outcome: _,
                 at,
-            } => {
-                self.touch(*at);
-                if let Some(run) = self.runs.get_mut(run) {
-                    run.open.remove(position);
-                    run.outcomes += 1;
-                    // The process has outlived the turn before.
-                    run.deadly_turns = 0;
-                }
-            }
+            } => self.deliver(*run, *position, *at),
             Entry::AttemptFailed {
                 run,
                 position,
@@ -305,10 +291,7 @@ impl Instance {
                 self.touch(*at);
                 self.stopped = None;
                 if let Some(run) = self.runs.get_mut(run) {
-                    let mut before = run.reopen(*outcomes_kept, *commands_kept);
-                    for kept in open {
-                        run.keep(kept, before.remove(&kept.position), *at);
-                    }
+                    run.reopen(*outcomes_kept, *commands_kept, open, *at);
                 }
             }
             Entry::Steered { steering, at } => {
@@ -318,8 +301,7 @@ impl Instance {
             Entry::RunEnded { run, result, at } => {
                 self.touch(*at);
                 if let Some(run) = self.runs.get_mut(run) {
-                    run.result = Some(result.clone());
-                    run.open.retain(|_, open| open.kind.outlives_its_run());
+                    run.end(result.clone());
                 }
             }
             Entry::TurnMarked { run, done } => {
@@ -328,6 +310,24 @@ impl Instance {
                 }
             }
             Entry::Started { .. } | Entry::PropertyChanged { .. } | Entry::Settled { .. } => {}
+        }
+    }
+
+    fn start_run(&mut self, run: RunNo, method: &MethodName, at: Timestamp) {
+        if self.runs.is_empty() {
+            self.started_at = at;
+        }
+        self.touch(at);
+        self.runs.insert(run, Box::new(Run::new(method.clone())));
+    }
+
+    fn deliver(&mut self, run: RunNo, position: Position, at: Timestamp) {
+        self.touch(at);
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.open.remove(&position);
+            run.outcomes += 1;
+            // The process has outlived the turn before.
+            run.deadly_turns = 0;
         }
     }
 
@@ -380,6 +380,11 @@ impl Run {
         }
     }
 
+    fn end(&mut self, result: RunResult) {
+        self.result = Some(result);
+        self.open.retain(|_, open| open.kind.outlives_its_run());
+    }
+
     /// Whether the instance must not end because of this run's open commands.
     fn holds(&self) -> bool {
         self.open.values().any(|open| open.kind.outlives_its_run())
@@ -400,14 +405,16 @@ impl Run {
         }
     }
 
-    /// Answers what was open until now.
-    fn reopen(&mut self, outcomes_kept: u32, commands_kept: u32) -> BTreeMap<Position, Box<Open>> {
+    fn reopen(&mut self, outcomes: u32, commands: u32, open: &[KeptCommand], at: Timestamp) {
         self.result = None;
         self.reopening = self.reopening.next();
-        self.outcomes = outcomes_kept;
-        self.commands = commands_kept;
+        self.outcomes = outcomes;
+        self.commands = commands;
         self.deadly_turns = 0;
-        std::mem::take(&mut self.open)
+        let mut before = std::mem::take(&mut self.open);
+        for kept in open {
+            self.keep(kept, before.remove(&kept.position), at);
+        }
     }
 
     fn keep(&mut self, kept: &KeptCommand, before: Option<Box<Open>>, at: Timestamp) {

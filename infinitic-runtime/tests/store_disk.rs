@@ -17,7 +17,7 @@ use store_support::{Rows, apply, assert_rows, batch, read_all};
 
 const DISK: u64 = 48 * 1024 * 1024;
 
-/// Runs one of the ignored tests below with `STORE_DISK` being a small disk.
+/// Runs one of the tests below with `STORE_DISK` being a small disk.
 fn on_a_small_disk(test: &str) {
     let temp = tempfile::tempdir().unwrap();
     let namespaces: [&[&str]; 2] = [&["-m"], &["-rm"]];
@@ -33,7 +33,7 @@ fn on_a_small_disk(test: &str) {
             .status()
             .is_ok_and(|status| status.success());
         if works {
-            let run = format!("{mount} && exec \"$0\" {test} --exact --ignored --nocapture");
+            let run = format!("{mount} && exec \"$0\" {test} --exact --nocapture");
             let status = Command::new("unshare")
                 .args(flags)
                 .args(["sh", "-c", &run])
@@ -62,8 +62,8 @@ fn disk() -> Option<PathBuf> {
     std::env::var_os("STORE_DISK").map(PathBuf::from)
 }
 
+/// Nothing without the disk of the other test.
 #[test]
-#[ignore = "needs the disk of the other test"]
 fn full_disk() {
     let Some(disk) = disk() else { return };
     // With little room the journal is what does not fit; with more a flush, in the background.
@@ -132,8 +132,8 @@ fn fill_and_free(disk: &Path, dir: &Path, room: u64) {
     assert_eq!(EmbeddedStore::open(dir).unwrap().unclean_exits(), 0);
 }
 
+/// Nothing without the disk of the other test.
 #[test]
-#[ignore = "needs the disk of the other test"]
 fn read_only() {
     let Some(disk) = disk() else { return };
     let dir = disk.join("data");

@@ -13,8 +13,8 @@ use syn::visit::{self, Visit};
 pub(crate) enum Kind {
     /// Code of a crate.
     Code,
-    /// Code of an example: an entry point, which may read the clock.
-    Example,
+    /// Code of an example or a program: an entry point, which may read the clock.
+    Entry,
     /// Code of tests.
     Test,
     /// Input or expected output of a test: exempt from nearly everything.
@@ -48,7 +48,7 @@ impl Source {
 
     /// Whether this is Rust code, of any kind but fixtures.
     pub(crate) const fn is_code(&self) -> bool {
-        matches!(self.kind, Kind::Code | Kind::Example | Kind::Test)
+        matches!(self.kind, Kind::Code | Kind::Entry | Kind::Test)
     }
 
     /// Its syntax; nothing for a fixture or a text.
@@ -137,10 +137,11 @@ fn kind(path: &str) -> Kind {
     let Some(module) = path.strip_suffix(".rs") else {
         return Kind::Text;
     };
+    let program = path.contains("/src/bin/") || path.ends_with("src/main.rs");
     if module.split('/').any(|part| part == "tests") {
         Kind::Test
-    } else if path.starts_with("examples/") {
-        Kind::Example
+    } else if path.starts_with("examples/") || path.contains("/examples/") || program {
+        Kind::Entry
     } else {
         Kind::Code
     }
@@ -186,7 +187,7 @@ fn files_are_told_apart() {
     assert_eq!(kind("infinitic-core/src/engine/tests/timer.rs"), Kind::Test);
     assert_eq!(kind("infinitic-macros/src/tests.rs"), Kind::Test);
     assert_eq!(kind("tests/suite/main.rs"), Kind::Test);
-    assert_eq!(kind("examples/hello.rs"), Kind::Example);
+    assert_eq!(kind("examples/hello.rs"), Kind::Entry);
     assert_eq!(kind("tests/ui/service/fail/generic.rs"), Kind::Fixture);
     assert_eq!(kind("tests/golden/v1/entry.md"), Kind::Fixture);
     assert_eq!(kind("README.md"), Kind::Text);

@@ -30,7 +30,7 @@ pub(crate) fn opening(source: &Source) -> Vec<Fault> {
 /// No file grows beyond what a reader can hold.
 pub(crate) fn file_length(source: &Source) -> Vec<Fault> {
     let lines = source.text.lines().count();
-    let counts = matches!(source.kind, Kind::Code | Kind::Example);
+    let counts = matches!(source.kind, Kind::Code | Kind::Entry);
     if !counts || lines <= FILE_LINES_MAX {
         return Vec::new();
     }

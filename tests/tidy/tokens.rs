@@ -56,9 +56,34 @@ const SLEEP_EXCEPTIONS: &[Exception] = &[
         "a pause before connections are accepted again when handles have run out",
     ),
     (
+        "infinitic-runtime/src/worker/load.rs",
+        "park_timeout",
+        "a pause before a failed read is tried again, on the shard's own thread",
+    ),
+    (
         "infinitic-runtime/src/client/remote.rs",
         "time::sleep",
         "a pause before a worker that is away is asked again",
+    ),
+    (
+        "infinitic-runtime/tests/store_damage.rs",
+        "park_timeout",
+        "a pause between two looks at files that the store is still writing",
+    ),
+    (
+        "examples/orders/services.rs",
+        "time::sleep",
+        "what the services stand for takes time",
+    ),
+    (
+        "tests/suite/env.rs",
+        "time::sleep",
+        "a pause between two looks at what nobody tells, with a deadline",
+    ),
+    (
+        "tests/suite/timers.rs",
+        "time::sleep",
+        "a timer must come due on the machine's clock while no worker runs",
     ),
 ];
 

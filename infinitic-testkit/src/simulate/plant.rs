@@ -3,7 +3,7 @@
 //! They live in the simulation's own driver, between the real shards and the simulated store, so
 //! that no build of a worker can contain them.
 
-use infinitic_core::{AttemptResult, CommandId, Entry, InstanceId, Message, codec};
+use infinitic_core::{AttemptResult, CommandId, Entry, InstanceId, Message, Position, codec};
 use infinitic_runtime::backend::Table;
 use infinitic_runtime::worker::Commit;
 
@@ -52,12 +52,15 @@ pub(crate) fn deliver_twice(commit: &mut Commit, repeated: &[CommandId]) {
             continue;
         };
         for task in repeated.iter().filter(|task| task.instance == id) {
-            let delivers = |entry: &&Entry| matches!(entry, Entry::Delivered { position, .. } if *position == task.position);
-            let again = entries.iter().find(delivers);
+            let again = entries.iter().find(|entry| delivers(entry, task.position));
             if let Some(again) = again.cloned() {
                 entries.push(again);
             }
         }
         op.value = Some(codec::encode_row(header, &entries).into());
     }
+}
+
+fn delivers(entry: &Entry, at: Position) -> bool {
+    matches!(entry, Entry::Delivered { position, .. } if *position == at)
 }

@@ -1,11 +1,11 @@
-//! How fast the store takes batches, and what that costs: run by hand, optimised.
+//! How fast the store takes batches, and what that costs: run by hand, optimised, on Linux.
 //!
-//! `cargo test --release -p infinitic-runtime --test store_speed -- --ignored --nocapture`;
-//! `STORE_SECONDS` sets the length of each run, `STORE_DIR` the disk.
-#![cfg(all(feature = "embedded", target_os = "linux"))]
+//! `cargo run --release -p infinitic-runtime --example store_speed`; `STORE_SECONDS` sets the
+//! length of each run, `STORE_DIR` the disk.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 #![allow(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
 
+#[path = "../tests/store_support/mod.rs"]
 mod store_support;
 
 use std::io::Write as _;
@@ -26,9 +26,7 @@ struct Load {
     purge_after: Option<usize>,
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
+fn main() {
     let seconds = std::env::var("STORE_SECONDS").map_or(5, |text| text.parse().unwrap());
     let only = std::env::var("STORE_LOAD").unwrap_or_default();
     let load = |name, rows, value, purge_after| Load {
