@@ -114,7 +114,7 @@ fn program(client: &Client, recorded: &Recorded) -> Vec<String> {
     }
     let result = recorded.result();
     let is_cancelled = recorded.is_cancelled
-        && result == Some(Err(super::code::code::of_kind(FailureKind::Cancelled)));
+        && result == Some(Err(super::code::number::of_kind(FailureKind::Cancelled)));
     if !is_cancelled && result != expected.result {
         found.push(format!(
             "it ended with {result:?} instead of {:?}",

@@ -63,7 +63,7 @@ pub(crate) enum ProgramError {
 }
 
 /// Failures as numbers, the form in which code and model compare them.
-pub(crate) mod code {
+pub(crate) mod number {
     use super::{FailureKind, Fault, ProgramError, TaskFault, mix};
 
     pub(crate) const TIMED_OUT: u64 = 5;
@@ -178,7 +178,7 @@ type ValueFuture<'a> = Pin<Box<dyn Future<Output = Value> + Send + 'a>>;
 /// Dispatched tasks that code may await: those of a `Seq`, and of those around it.
 #[derive(Default)]
 struct Scope {
-    around: Option<Arc<Scope>>,
+    around: Option<Arc<Self>>,
     own: Mutex<BTreeMap<u32, Deferred<u64, TaskFault>>>,
 }
 
@@ -211,7 +211,7 @@ fn interpret<'a>(
         Op::Seq(ops) => Box::pin(sequence(ops, input, scope, this)),
         Op::Catch(op) => Box::pin(async move {
             let value = interpret(op, input, scope, this).await;
-            Ok(value.unwrap_or_else(|error| code::of_error(&error)))
+            Ok(value.unwrap_or_else(|error| number::of_error(&error)))
         }),
         Op::Await { label } => {
             let deferred = scope.find(*label);
@@ -375,7 +375,10 @@ async fn unordered(arms: Vec<ValueFuture<'_>>) -> Value {
     let mut left: FuturesUnordered<_> = arms.into_iter().collect();
     let mut value = 0;
     while let Some(ended) = left.next().await {
-        value = mix(value, ended.unwrap_or_else(|error| code::of_error(&error)));
+        value = mix(
+            value,
+            ended.unwrap_or_else(|error| number::of_error(&error)),
+        );
     }
     Ok(value)
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use infinitic_core::InstanceId;
 
-use super::code::code;
+use super::code::number;
 use super::program::{Call, Fault, Kind, LIMIT_MS, Op};
 use super::recorded::{Act, Recorded};
 use super::rng::mix;
@@ -69,9 +69,9 @@ pub(crate) fn scripted(call: &Call, is_step: bool, sequence: u32, input: u64) ->
     loop {
         let is_late = call.kind == Kind::Limited && call.took_ms(sequence, attempt) >= LIMIT_MS;
         let (fault, failure) = match call.fault(sequence, attempt) {
-            _ if is_late => (None, code::TIMED_OUT),
+            _ if is_late => (None, number::TIMED_OUT),
             None => return Ok(mix(u64::from(call.label), input)),
-            Some(fault) => (Some(fault), code::of_fault(fault, call.label)),
+            Some(fault) => (Some(fault), number::of_fault(fault, call.label)),
         };
         attempt += 1;
         if fault == Some(Fault::Fatal) || attempt >= attempts_max(fault) {
@@ -82,6 +82,9 @@ pub(crate) fn scripted(call: &Call, is_step: bool, sequence: u32, input: u64) ->
 
 /// Dispatched tasks that code may await, and when they were cancelled.
 type Scope = BTreeMap<u32, Option<usize>>;
+
+/// When a member ended, and with what.
+type Member = (usize, Result<u64, u64>);
 
 /// From when an operation runs, and the last turn in which it is polled.
 #[derive(Clone, Copy)]
@@ -119,7 +122,7 @@ impl Ended {
         }
     }
 
-    fn take_in(&mut self, other: Self) -> (usize, Result<u64, u64>) {
+    fn take_in(&mut self, other: Self) -> Member {
         self.acts.extend(other.acts);
         self.open.extend(other.open);
         (other.end, other.value)
@@ -170,7 +173,7 @@ impl Model<'_> {
                 ended.value = Ok(values.fold(0, mix));
                 ended
             }
-            Op::Select(ops) => self.race(ops, input, span, scope, |_| true, |i, v| mix(i, v)),
+            Op::Select(ops) => self.race(ops, input, span, scope, |_| true, mix),
             Op::Any(ops) => self.any(ops, input, span, scope),
             Op::All(ops) => self.all(ops, input, span, scope),
             Op::Dispatch { .. } | Op::Cancel { .. } => {
@@ -219,8 +222,8 @@ impl Model<'_> {
         let is_scripted = sequences
             .into_iter()
             .any(|s| scripted(call, is_step, s, input) == outcome);
-        let is_late = call.limit_ms.is_some() && outcome == Err(code::TIMED_OUT);
-        let has_crashed = outcome == Err(code::CRASHED);
+        let is_late = call.limit_ms.is_some() && outcome == Err(number::TIMED_OUT);
+        let has_crashed = outcome == Err(number::CRASHED);
         if !is_scripted && !is_late && !has_crashed {
             self.faults.push(format!(
                 "call {label} ended with {outcome:?} instead of {:?}",
@@ -261,7 +264,7 @@ impl Model<'_> {
         }
         let mut ended = Ended::at_once(end, 0, Vec::new());
         ended.value = if cancelled <= end {
-            Err(code::CANCELLED)
+            Err(number::CANCELLED)
         } else {
             self.outcome(label)
         };
@@ -330,7 +333,7 @@ impl Model<'_> {
         input: u64,
         span: Span,
         scope: &Scope,
-    ) -> (Ended, Vec<(usize, Result<u64, u64>)>) {
+    ) -> (Ended, Vec<Member>) {
         let mut ended = Ended::at_once(span.from, 0, Vec::new());
         let mut ends = Vec::new();
         for op in ops {

@@ -32,19 +32,19 @@ pub(crate) enum Op {
     /// Cancel a dispatched task.
     Cancel { label: u32 },
     /// One after the other; a failure ends it. Owns what its members dispatch.
-    Seq(Vec<Op>),
+    Seq(Vec<Self>),
     /// A failure becomes a value.
-    Catch(Box<Op>),
+    Catch(Box<Self>),
     /// `join!`: all end, then the first failure counts.
-    Join(Vec<Op>),
+    Join(Vec<Self>),
     /// `select!`: the first that ends.
-    Select(Vec<Op>),
+    Select(Vec<Self>),
     /// `any`: the first that ends well.
-    Any(Vec<Op>),
+    Any(Vec<Self>),
     /// `all`: all end well, or the first failure.
-    All(Vec<Op>),
+    All(Vec<Self>),
     /// `FuturesUnordered`: all end; the value depends on their order.
-    Unordered(Vec<Op>),
+    Unordered(Vec<Self>),
     /// Code that panics as long as it is broken.
     Trap,
 }

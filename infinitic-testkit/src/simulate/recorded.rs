@@ -6,7 +6,7 @@ use infinitic_core::{Command, Entry, History, Outcome, Position, RunHistory, Run
 
 use infinitic_runtime::failure::Failure;
 
-use super::code::{ProgramError, TaskFault, Total, code};
+use super::code::{ProgramError, TaskFault, Total, number};
 use super::program::Call;
 
 /// One command, named by the label of the operation that asked it.
@@ -172,10 +172,10 @@ impl Recorded {
                 .as_ref()
                 .and_then(|error| parse::<TaskFault>(error.as_bytes()).ok())
                 .map_or_else(
-                    || code::of_kind(record.kind),
-                    |fault| code::of_task_fault(&fault),
+                    || number::of_kind(record.kind),
+                    |fault| number::of_task_fault(&fault),
                 )),
-            Outcome::TimedOut => Err(code::TIMED_OUT),
+            Outcome::TimedOut => Err(number::TIMED_OUT),
             _ => Err(0),
         })
     }
@@ -193,8 +193,8 @@ pub(crate) fn result_code(result: &RunResult) -> Result<u64, u64> {
         Err(record) => {
             let failure = Failure::from_record(record.as_ref().clone());
             Err(failure.error_as::<ProgramError>().map_or_else(
-                || code::of_kind(record.kind),
-                |error| code::of_error(&error),
+                || number::of_kind(record.kind),
+                |error| number::of_error(&error),
             ))
         }
     }

@@ -145,14 +145,13 @@ impl World {
         if self.healing {
             return;
         }
-        let request = Some(self.request(client));
+        let id = self.request(client);
+        let request = Some(id);
         let message = match self.rng.below(10) {
             0..=2 => Message::Cancel { run: None, request },
             3..=5 => Message::RetryTasks { cut: None, request },
             6..=8 => Message::RetryTurn { cut: None, request },
-            _ => Message::Inspect {
-                request: request.expect("made above"),
-            },
+            _ => Message::Inspect { request: id },
         };
         let to = self.clients[client].id;
         self.trace(|_| format!("somebody steers {to}: {message:?}"));
