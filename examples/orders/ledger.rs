@@ -1,8 +1,8 @@
 //! The ledger: what the services did, one JSON line for each effect, in the order of time.
 //!
-//! It stands for the world outside, which no crash undoes. A line is one write in append mode, so the
-//! kill of a process leaves it whole or leaves it out. It is not synced: it outlives the process, and
-//! is not meant to outlive a power cut.
+//! It stands for the world outside, which no crash undoes. A line is one write in append mode, so
+//! the kill of a process leaves it whole or leaves it out. It is not synced: it outlives the
+//! process, and is not meant to outlive a power cut.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};

@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release --example orders` starts a workflow for each order of a file: reserve the
 //! goods, charge the card (the bank is flaky and is asked again; some cards are declined, and the
-//! goods go back), wait for the picking, ship. Kill it with whatever you like and start it again: it
-//! goes on. `cargo run --release --example orders -- audit` proves that nothing is lost or doubled.
+//! goods go back), wait for the picking, ship. Kill it with whatever you like and start it again:
+//! it goes on. `cargo run --release --example orders -- audit` proves that nothing is lost or
+//! doubled.
 //!
 //! Read `fulfil.rs` first, then `services.rs`; how a program starts workflows exactly once is in
 //! `notebook.rs` and `run.rs`.
@@ -28,8 +29,9 @@ mod services;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use args::{Action, Args};
 use infinitic::prelude::*;
+
+use args::{Action, Args};
 use order::Order;
 
 /// Something failed, or the audit found something.

@@ -1,9 +1,9 @@
 //! The notebook of the program that starts orders: which instance is which order's.
 //!
-//! An id is drawn, written down here and synced, and only then the instance is started with it. So a
-//! kill leaves no start that nobody knows of: what is written down and perhaps not started is started
-//! again under the same id, which changes nothing if it was. What the worker acknowledged, and how
-//! orders ended, is noted too, for the audit to compare with what the store says.
+//! An id is drawn, written down here and synced, and only then the instance is started with it. So
+//! a kill leaves no start that nobody knows of: what is written down and perhaps not started is
+//! started again under the same id, which changes nothing if it was. What the worker acknowledged,
+//! and how orders ended, is noted too, for the audit to compare with what the store says.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

@@ -1,8 +1,8 @@
 //! What follows from input, notebook, ledger and store.
 //!
-//! **Invariant:** each step of an order has one task, and each attempt of it one line; more than one
-//! only if a kill came between the line and its record. An attempt after the first one follows a busy
-//! bank. An order that ended has the steps of its outcome, and no others.
+//! **Invariant:** each step of an order has one task, and each attempt of it one line; more than
+//! one only if a kill came between the line and its record. An attempt after the first one follows
+//! a busy bank. An order that ended has the steps of its outcome, and no others.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -36,7 +36,8 @@ impl Suspects {
         self.running.remove(&id);
     }
 
-    /// The next to be given out, if one may be. `again` says whether it was given out before and cut.
+    /// The next to be given out, if one may be. `again` says whether it was given out before and
+    /// cut.
     pub(super) fn next(
         &mut self,
         now: Timestamp,
