@@ -90,9 +90,8 @@ pub enum Outcome {
 impl Outcome {
     /// The outcome that a result of the workflow stands for.
     pub fn of(result: Result<Parcel, Failure<OrderError>>) -> Self {
-        let failure = match result {
-            Ok(_) => return Self::Shipped,
-            Err(failure) => failure,
+        let Err(failure) = result else {
+            return Self::Shipped;
         };
         match failure.error() {
             Some(OrderError::Stock(StockError::Missing { .. })) => Self::OutOfStock,

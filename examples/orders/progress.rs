@@ -118,11 +118,8 @@ impl Progress {
 }
 
 fn bar(ended: usize, total: usize) -> String {
-    let filled = if total == 0 {
-        BAR_WIDTH
-    } else {
-        ended * BAR_WIDTH / total
-    };
+    // Nothing to do is done.
+    let filled = (ended * BAR_WIDTH).checked_div(total).unwrap_or(BAR_WIDTH);
     format!("[{:<BAR_WIDTH$}]", "#".repeat(filled))
 }
 

@@ -142,20 +142,15 @@ impl Job {
         );
         let mut open = Vec::new();
         for order in orders {
-            match self.notebook.notes().get(&order.id).cloned() {
-                Some(noted) => match noted.outcome {
-                    Some(outcome) => {
-                        self.progress.ended_before(&outcome);
-                        continue;
-                    }
-                    None => {
-                        let is_old = now.since(noted.instance.drawn_at()) > OLD;
-                        if is_old && !noted.started && !self.exists(noted.instance).await? {
-                            self.notebook.forget(&order.id);
-                        }
-                    }
-                },
-                None => {}
+            if let Some(noted) = self.notebook.notes().get(&order.id).cloned() {
+                if let Some(outcome) = noted.outcome {
+                    self.progress.ended_before(&outcome);
+                    continue;
+                }
+                let is_old = now.since(noted.instance.drawn_at()) > OLD;
+                if is_old && !noted.started && !self.exists(noted.instance).await? {
+                    self.notebook.forget(&order.id);
+                }
             }
             open.push(order);
         }

@@ -128,7 +128,7 @@ impl Bank for FlakyBank {
         // The task's id is the same on each attempt: a real bank would take it as idempotency key.
         let key = task::id();
         let draw = hash(format!("{key} {} {cents}", task::attempt()).as_bytes());
-        if draw % BUSY_ONE_IN == 0 {
+        if draw.is_multiple_of(BUSY_ONE_IN) {
             self.0.append(&order, Step::Charge, Did::Busy)?;
             return Err(BankError::Busy);
         }

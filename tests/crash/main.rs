@@ -1,10 +1,11 @@
 //! Real crashes: the orders example as a process, killed again and again under load.
 //!
-//! The audit of the example is the judge; it has unit tests of its own, and is shown here to find what
-//! is wrong. `CRASH_SEED` repeats a run's moments, `CRASH_KILLS` makes more of them.
+//! The audit of the example is the judge; it has unit tests of its own, and is shown here to find
+//! what is wrong. `CRASH_SEED` repeats a run's moments, `CRASH_KILLS` makes more of them.
 
-#![allow(unreachable_pub)]
+#![allow(clippy::unwrap_used, unreachable_pub)]
 
+mod deadly;
 mod orders;
 mod trace;
 

@@ -1,8 +1,8 @@
 //! A trace of system calls: what was acknowledged had been synced before.
 //!
-//! The acknowledgement is the line `started` that the example writes into its notebook when the worker
-//! has said that a start is durable. Before it, the journal of the store must have been given the
-//! instance's id, and have been synced after that.
+//! The acknowledgement is the line `started` that the example writes into its notebook when the
+//! worker has said that a start is durable. Before it, the journal of the store must have been
+//! given the instance's id, and have been synced after that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,8 +25,9 @@ enum Call {
 fn no_acknowledgement_leaves_before_its_sync() {
     if !quiet(Command::new("strace").args(["-o", "/dev/null", "true"])) {
         eprintln!(
-            "SKIPPED: no_acknowledgement_leaves_before_its_sync needs strace and the right to trace; \
-             install it (apt-get install strace), or allow ptrace. This run proves nothing about syncs."
+            "SKIPPED: no_acknowledgement_leaves_before_its_sync needs strace and the right to \
+             trace; install it (apt-get install strace), or allow ptrace. This run proves nothing \
+             about syncs."
         );
         return;
     }
@@ -54,7 +55,7 @@ fn no_acknowledgement_leaves_before_its_sync() {
     }
     assert_eq!(audit.acknowledged, ORDERS);
     eprintln!(
-        "{ORDERS} starts acknowledged, each after its sync; {} syncs of the journal, {} of all files",
+        "{ORDERS} starts acknowledged, each after its sync; {} syncs of the journal, {} in all",
         audit.journal_syncs, audit.syncs
     );
     // Commits are grouped: far fewer syncs than the four turns of each order.
@@ -159,8 +160,8 @@ fn hex(text: &str) -> Vec<u8> {
 
 /// The calls of a trace, in the order in which the kernel saw them.
 ///
-/// A call that another thread interrupts stands in two lines: `12 write(3, "\x41", 1 <unfinished ...>`
-/// and `12 <... write resumed>) = 1`.
+/// A call that another thread interrupts stands in two lines: `12 write(3, "\x41", 1 <unfinished
+/// ...>` and `12 <... write resumed>) = 1`.
 fn calls(text: &str) -> Vec<Call> {
     let mut open: BTreeMap<&str, &str> = BTreeMap::new();
     let mut calls = Vec::new();

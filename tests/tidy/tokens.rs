@@ -36,6 +36,16 @@ const CLOCK_EXCEPTIONS: &[Exception] = &[
 
 const SLEEP_EXCEPTIONS: &[Exception] = &[
     (
+        "tests/crash/orders.rs",
+        "thread::sleep",
+        "between two looks at another process, which tells nobody how far it is",
+    ),
+    (
+        "examples/orders/services.rs",
+        "time::sleep",
+        "what stands for a call of the outside world takes time",
+    ),
+    (
         "infinitic-runtime/src/embedded/engine.rs",
         "park_timeout",
         "the store tells nobody when a flush has ended",

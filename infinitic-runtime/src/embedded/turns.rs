@@ -1,8 +1,8 @@
 //! Which turn each shard is in: what the next process asks when this one has died.
 //!
 //! A note is a write of a few bytes that nobody syncs: it has to outlive the process, not the
-//! machine. So it costs a microsecond, and there is no long moment in which an innocent turn is under
-//! suspicion.
+//! machine. So it costs a microsecond, and there is no long moment in which an innocent turn is
+//! under suspicion.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -136,6 +136,8 @@ pub struct Shard {
     suspects: Suspects,
     /// Turns during which the process before this one died.
     pub(super) blamed: BTreeMap<InstanceId, RunNo>,
+    /// Whether the store keeps notes of turns: then care costs so little that it never ends.
+    keeps_notes: bool,
     /// Makes a commit durable at once; only cautious turns need it.
     pub(super) commit_now: Option<CommitNow>,
     /// What this thread is about to run, for the watchdog.
@@ -179,6 +181,7 @@ impl Shard {
         on_foreign: OnForeign,
     ) -> Self {
         let blamed = store.noted_turns().into_iter().collect();
+        let keeps_notes = settings.cautious && store.note_turn(number, None);
         Self {
             number,
             store,
@@ -202,6 +205,7 @@ impl Shard {
             unhosted_logged: BTreeSet::new(),
             suspects: Suspects::default(),
             blamed,
+            keeps_notes,
             commit_now: None,
             running: Arc::default(),
         }
@@ -293,7 +297,7 @@ impl Shard {
                 self.suspects.ended(id);
             }
         }
-        if self.suspects.is_done() {
+        if self.suspects.is_done() && !self.keeps_notes {
             self.settings.cautious = false;
         }
         Ok(())

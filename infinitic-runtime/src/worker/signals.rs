@@ -4,9 +4,10 @@ use std::future::Future;
 
 /// Ends when the process is asked to stop: by ctrl-c, or by SIGTERM where there is such a thing.
 ///
-/// It listens from the call on, not from the first poll: a signal that comes while a worker recovers
-/// its instances drains the worker as soon as it runs, instead of killing it. For programs that stop
-/// for reasons of their own as well; [`Worker::run`](super::Worker::run) listens by itself.
+/// It listens from the call on, not from the first poll: a signal that comes while a worker
+/// recovers its instances drains the worker as soon as it runs, instead of killing it. For programs
+/// that stop for reasons of their own as well; [`Worker::run`](super::Worker::run) listens by
+/// itself.
 ///
 /// # Panics
 /// Outside a tokio runtime.

@@ -75,8 +75,8 @@ impl Shard {
     /// Sees to it that the next process knows of this turn, should this one die of it.
     ///
     /// A note in a file is enough, and cheap. A mark in the history takes a sync; it is for stores
-    /// without notes, and for an instance that the process before died of and that has no rows yet: a
-    /// poisonous start that its client sends again and again.
+    /// without notes, and for an instance that the process before died of and that has no rows yet:
+    /// a poisonous start that its client sends again and again.
     fn before_turn(&mut self, id: InstanceId, run: RunNo) {
         let is_new = self.slots.get(&id).is_some_and(|slot| slot.rows == 0);
         let is_poison = is_new && self.blamed.contains_key(&id);
@@ -95,8 +95,8 @@ impl Shard {
         }
     }
 
-    /// An instance was found during one of whose turns the process before died: that is counted, and
-    /// durable, before its code runs again.
+    /// An instance was found during one of whose turns the process before died: that is counted,
+    /// and durable, before its code runs again.
     pub(super) fn blame(&mut self, instance: Box<Instance>) -> Box<Instance> {
         let id = instance.id;
         if !self.settings.cautious {
@@ -128,8 +128,8 @@ impl Shard {
         }
     }
 
-    /// Builds the live run from its history, this round's entries included. A history that cannot be
-    /// read stops the instance: nothing of it is lost by that, and a retry reads it again.
+    /// Builds the live run from its history, this round's entries included. A history that cannot
+    /// be read stops the instance: nothing of it is lost by that, and a retry reads it again.
     fn replay(&mut self, id: InstanceId, run: RunNo) -> TurnReport {
         let mut history = match self.history(id) {
             Ok(history) => history,
@@ -160,8 +160,8 @@ impl Shard {
         report
     }
 
-    /// An instance that was started when nobody hosted its workflow takes the highest version that is
-    /// hosted when somebody does.
+    /// An instance that was started when nobody hosted its workflow takes the highest version that
+    /// is hosted when somebody does.
     fn choose_version(&mut self, id: InstanceId) {
         let Some(instance) = self.slots.get(&id).and_then(|slot| slot.instance.as_ref()) else {
             return;
@@ -193,7 +193,8 @@ impl Shard {
         ))
     }
 
-    /// The whole history of an instance: what the store has, what is on its way there, and this round's.
+    /// The whole history of an instance: what the store has, what is on its way there, and this
+    /// round's.
     fn history(&mut self, id: InstanceId) -> Result<History, StoreError> {
         let slot = self.slots.get_mut(&id).expect("the caller has the slot");
         let mut history = match slot.history.take() {
