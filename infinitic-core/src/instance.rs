@@ -1,7 +1,7 @@
 //! The state of one instance: the fold of its entries, small at any length of its history.
 //!
-//! [`Instance::evolve`] is the only place where state changes, live and after a crash alike. What is
-//! done is not kept here: only what is open, and the few counters that number what comes.
+//! [`Instance::evolve`] is the only place where state changes, live and after a crash alike. What
+//! is done is not kept here: only what is open, and the few counters that number what comes.
 
 use std::collections::BTreeMap;
 
@@ -65,8 +65,8 @@ pub struct Instance {
     pub started_at: Timestamp,
     /// The time of its last entry; its clock never runs back before it.
     pub changed_at: Timestamp,
-    /// Its runs. Boxed, as the open commands are: nearly all instances have one of each, and a node of
-    /// the map has room for eleven.
+    /// Its runs. Boxed, as the open commands are: nearly all instances have one of each, and a node
+    /// of the map has room for eleven.
     pub runs: BTreeMap<RunNo, Box<Run>>,
     /// Why its code stands still, if it does.
     pub stopped: Option<Box<FailureRecord>>,
@@ -249,12 +249,7 @@ impl Instance {
                 args: _,
                 properties: _,
             } => self.start_run(*run, method, *at),
-            Entry::Command { run, command } => {
-                let now = self.changed_at;
-                if let Some(run) = self.runs.get_mut(run) {
-                    run.ask(command, now);
-                }
-            }
+            Entry::Command { run, command } => self.ask(*run, command),
             Entry::Delivered {
                 run,
                 position,
@@ -310,6 +305,13 @@ impl Instance {
                 }
             }
             Entry::Started { .. } | Entry::PropertyChanged { .. } | Entry::Settled { .. } => {}
+        }
+    }
+
+    fn ask(&mut self, run: RunNo, command: &Command) {
+        let now = self.changed_at;
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.ask(command, now);
         }
     }
 

@@ -11,8 +11,8 @@ use infinitic_core::*;
 /// A history row.
 pub(crate) type Row = (RowHeader, Vec<Entry>);
 
-/// Names the variant of a value, and lists all names. A variant that is added does not compile until
-/// it is listed, and what is listed must have a sample.
+/// Names the variant of a value, and lists all names. A variant that is added does not compile
+/// until it is listed, and what is listed must have a sample.
 macro_rules! variants {
     ($function:ident, $all:ident, $type:ident: $($variant:ident),+ $(,)?) => {
         const $all: &[&str] = &[$(stringify!($variant)),+];

@@ -81,11 +81,6 @@ const SLEEP_EXCEPTIONS: &[Exception] = &[
         "a pause between two looks at files that the store is still writing",
     ),
     (
-        "examples/orders/services.rs",
-        "time::sleep",
-        "what the services stand for takes time",
-    ),
-    (
         "tests/suite/env.rs",
         "time::sleep",
         "a pause between two looks at what nobody tells, with a deadline",
@@ -171,8 +166,11 @@ const DIRECTIONS: &[Direction] = &[
     ),
 ];
 
-/// The one file of the loops that names drivers: it is where a user chooses one.
-const CHOOSES_DRIVERS: &str = "infinitic-runtime/src/worker/builder.rs";
+/// The files of the loops that name drivers: where a user chooses one, and is told why it fails.
+const CHOOSE_DRIVERS: [&str; 2] = [
+    "infinitic-runtime/src/worker/builder.rs",
+    "infinitic-runtime/src/worker/error.rs",
+];
 
 /// Clocks are read and chance is drawn in one file. Tests and examples may measure themselves.
 pub(crate) fn clocks(sources: &[Source]) -> Vec<Fault> {
@@ -219,7 +217,7 @@ fn banned(
 /// Modules use what lies below them only.
 pub(crate) fn directions(source: &Source) -> Vec<Fault> {
     let mut faults = Vec::new();
-    if source.path == CHOOSES_DRIVERS || source.kind != Kind::Code {
+    if CHOOSE_DRIVERS.contains(&source.path.as_str()) || source.kind != Kind::Code {
         return faults;
     }
     for (beginning, words, reason) in DIRECTIONS {
@@ -321,7 +319,7 @@ mod tests {
         let faults = |path, body| directions(&source(path, body)[0]).len();
         let body = "use crate::embedded::EmbeddedStore;";
         assert_eq!(faults("infinitic-runtime/src/worker/shard.rs", body), 1);
-        assert_eq!(faults(CHOOSES_DRIVERS, body), 0);
+        assert_eq!(faults(CHOOSE_DRIVERS[0], body), 0);
         let body = "use std::collections::HashMap;";
         assert_eq!(faults("infinitic-core/src/engine/mod.rs", body), 1);
     }

@@ -65,8 +65,8 @@ pub(super) fn redeliver(step: &mut Step, id: CommandId, deliveries_max: u32) {
     turn::begin(step, id.run, id.position);
 }
 
-/// Replays a run that cannot wait for its next outcome: one that stood still (the code may have been
-/// mended), one whose turn was cut off, one whose live future must hold an open step.
+/// Replays a run that cannot wait for its next outcome: one that stood still (the code may have
+/// been mended), one whose turn was cut off, one whose live future must hold an open step.
 fn recover_run(step: &mut Step, run: RunNo) {
     let state = &step.instance.runs[&run];
     if state.result.is_some() {

@@ -1,4 +1,5 @@
-//! The seam between the worker loops and a store: rows in tables, written in atomic durable batches.
+//! The seam between the worker loops and a store: rows in tables, written in atomic durable
+//! batches.
 //!
 //! A backend decides only how a commit becomes durable. The loops know this trait and nothing else;
 //! `layout` says which rows there are. Drivers never use loops or clients.
@@ -89,9 +90,9 @@ pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 /// A store of rows. All calls block; loops call them from threads of their own.
 pub trait KeyValue: Send + Sync + fmt::Debug + 'static {
-    /// Writes batch `number` atomically: after `Ok` it is durable, after `Err` it is unknown whether
-    /// all or nothing of it is (never a part), and the caller writes the *same* batch again until
-    /// `Ok`. Numbers grow by one from [`KeyValue::last_batch`].
+    /// Writes batch `number` atomically: after `Ok` it is durable, after `Err` it is unknown
+    /// whether all or nothing of it is (never a part), and the caller writes the *same* batch again
+    /// until `Ok`. Numbers grow by one from [`KeyValue::last_batch`].
     ///
     /// # Errors
     /// [`StoreError::Io`] while the disk does not take it.
@@ -118,8 +119,8 @@ pub trait KeyValue: Send + Sync + fmt::Debug + 'static {
         visit: Visit<'_>,
     ) -> Result<(), StoreError>;
 
-    /// Notes the turn that a shard is about to run, or that it has come out of it: a note that outlives
-    /// the process, though perhaps not the machine. Answers whether this store can.
+    /// Notes the turn that a shard is about to run, or that it has come out of it: a note that
+    /// outlives the process, though perhaps not the machine. Answers whether this store can.
     fn note_turn(&self, _shard: u16, _turn: Option<(InstanceId, RunNo)>) -> bool {
         false
     }
@@ -149,7 +150,8 @@ pub struct StoreCounters {
     pub bytes: u64,
 }
 
-/// Reads a store's counters at any time, also after the worker that wrote them was consumed by `run`.
+/// Reads a store's counters at any time, also after the worker that wrote them was consumed by
+/// `run`.
 #[derive(Clone, Debug)]
 pub struct StoreMeter(Arc<dyn KeyValue>);
 

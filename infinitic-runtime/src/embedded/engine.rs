@@ -248,7 +248,8 @@ fn options(buffer: u64) -> KeyspaceCreateOptions {
         .max_memtable_size(LAST_RESORT * buffer)
         .filter_policy(FilterPolicy::all(bloom))
         // A look for one row reads some kilobytes of a table's filter and index, not all of them:
-        // whole ones do not fit into a small cache, and a look then costs a quarter of a millisecond.
+        // whole ones do not fit into a small cache, and a look then costs a quarter of a
+        // millisecond.
         .filter_block_partitioning_policy(PartitioningPolicy::all(true))
         .index_block_partitioning_policy(PartitioningPolicy::all(true))
 }

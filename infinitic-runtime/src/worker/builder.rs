@@ -71,12 +71,12 @@ impl std::fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A worker on a directory of this machine: durable, recovered after `kill -9`. Opens, locks and
-    /// checks the directory at once; it is created if it does not exist.
+    /// A worker on a directory of this machine: durable, recovered after `kill -9`. Opens, locks
+    /// and checks the directory at once; it is created if it does not exist.
     ///
     /// # Errors
-    /// [`WorkerError::Open`] when the directory cannot be used: another process has it open, it may not
-    /// be written, a newer version wrote it, or it is damaged.
+    /// [`WorkerError::Open`] when the directory cannot be used: another process has it open, it may
+    /// not be written, a newer version wrote it, or it is damaged.
     #[cfg(feature = "embedded")]
     pub fn embedded(path: impl AsRef<std::path::Path>) -> Result<Self, WorkerError> {
         if let Some(parent) = path.as_ref().parent() {
@@ -156,8 +156,8 @@ impl Worker {
         self
     }
 
-    /// The worker's name, as failures and task contexts tell it; `worker-` and the process id unless
-    /// told otherwise.
+    /// The worker's name, as failures and task contexts tell it; `worker-` and the process id
+    /// unless told otherwise.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -209,8 +209,8 @@ impl Worker {
         self
     }
 
-    /// Longest time that one turn of workflow code may take; a minute unless told otherwise. Beyond it
-    /// the instance is stopped with an explanation, and the others go on.
+    /// Longest time that one turn of workflow code may take; a minute unless told otherwise. Beyond
+    /// it the instance is stopped with an explanation, and the others go on.
     #[must_use]
     pub fn turn_limit(mut self, limit: Duration) -> Self {
         self.turn_limit = limit;
@@ -224,8 +224,8 @@ impl Worker {
         self
     }
 
-    /// Opens a local endpoint for clients in other processes (`Client::connect`). Loopback addresses
-    /// only: who reaches it may start and cancel everything.
+    /// Opens a local endpoint for clients in other processes (`Client::connect`). Loopback
+    /// addresses only: who reaches it may start and cancel everything.
     #[must_use]
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.listen = Some(Listen {
@@ -279,8 +279,8 @@ impl Worker {
         })
     }
 
-    /// Runs until SIGTERM or ctrl-c, then drains: running attempts get the grace period, all that was
-    /// decided is made durable, the directory is released.
+    /// Runs until SIGTERM or ctrl-c, then drains: running attempts get the grace period, all that
+    /// was decided is made durable, the directory is released.
     ///
     /// # Errors
     /// [`WorkerError`] when something was hosted twice or the store cannot be read.
@@ -346,8 +346,8 @@ impl Worker {
         if has_failed {
             return Err(WorkerError::System {
                 what: "a thread of the worker panicked",
-                reason: "this is a fault of infinitic, see the log; what was acknowledged is durable, and \
-                         goes on at the next start"
+                reason: "this is a fault of infinitic, see the log; what was acknowledged is \
+                         durable, and goes on at the next start"
                     .to_owned(),
             });
         }

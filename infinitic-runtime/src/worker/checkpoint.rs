@@ -1,7 +1,7 @@
 //! How open instances are found again without reading ended ones, at no row per workflow.
 //!
-//! An instance gets a row in `Open` only when it is still open at the checkpoint after its start; the
-//! short-lived majority never does. Ended instances are listed for the purge in few large rows.
+//! An instance gets a row in `Open` only when it is still open at the checkpoint after its start;
+//! the short-lived majority never does. Ended instances are listed for the purge in few large rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use infinitic_core::{InstanceId, Timestamp};
 use super::layout::{self, Purgeable};
 use crate::backend::RowOp;
 
-/// How long after its start an instance is expected to be over. The watermark stays behind the clock
-/// by this, so that short instances end before anything is written for them.
+/// How long after its start an instance is expected to be over. The watermark stays behind the
+/// clock by this, so that short instances end before anything is written for them.
 const LAG: Duration = Duration::from_secs(2);
 
-/// Instances listed in one purge row: few enough to be purged in one round, many enough for the row to
-/// weigh nothing beside theirs.
+/// Instances listed in one purge row: few enough to be purged in one round, many enough for the row
+/// to weigh nothing beside theirs.
 const PURGE_PAGE: usize = 250;
 
 /// What has changed since the last checkpoint.
@@ -41,7 +41,8 @@ impl Checkpoint {
         self.watermark.is_some_and(|watermark| id < watermark)
     }
 
-    /// A new instance. One with an old id (a client's slow clock, a slow network) is listed at once.
+    /// A new instance. One with an old id (a client's slow clock, a slow network) is listed at
+    /// once.
     pub(crate) fn started(&mut self, id: InstanceId, ops: &mut Vec<RowOp>) {
         if self.is_below(id) {
             ops.push(layout::put_open(id));

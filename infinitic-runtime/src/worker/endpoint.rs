@@ -28,8 +28,8 @@ pub(crate) struct Listen {
 }
 
 impl Listen {
-    /// Opens the socket. Anything but a loopback address needs a token: who reaches it may start and
-    /// cancel everything.
+    /// Opens the socket. Anything but a loopback address needs a token: who reaches it may start
+    /// and cancel everything.
     pub(crate) async fn bind(&self) -> Result<TcpListener, WorkerError> {
         let refused = |reason: String| WorkerError::Listen {
             address: self.address.clone(),
@@ -101,7 +101,10 @@ impl Endpoint {
         server.http2().max_concurrent_streams(STREAMS_MAX);
         let service = service_fn(move |request| {
             let (endpoint, stopping) = (Arc::clone(&self), stopping.clone());
-            async move { Ok::<_, std::convert::Infallible>(endpoint.answer(request, stopping).await) }
+            async move {
+                let response = endpoint.answer(request, stopping).await;
+                Ok::<_, std::convert::Infallible>(response)
+            }
         });
         let mut connection = std::pin::pin!(server.serve_connection(stream, service));
         let ended = tokio::select! {

@@ -74,8 +74,8 @@ pub(crate) fn load(store: &dyn KeyValue, id: InstanceId) -> Result<Option<Loaded
     Ok(patiently(|| fold_rows(store, id, u32::MAX))?.finish())
 }
 
-/// The history in the first `rows` rows of an instance. Later ones, which the caller holds itself, may
-/// have reached the store meanwhile.
+/// The history in the first `rows` rows of an instance. Later ones, which the caller holds itself,
+/// may have reached the store meanwhile.
 pub(crate) fn read_rows(
     store: &dyn KeyValue,
     id: InstanceId,
@@ -107,8 +107,8 @@ fn missing(id: InstanceId, row: u32) -> StoreError {
     ))
 }
 
-/// Rows that are looked up one by one: most instances have fewer, and a look for a row that is there,
-/// or is not, costs a fraction of an iterator over every table of the store.
+/// Rows that are looked up one by one: most instances have fewer, and a look for a row that is
+/// there, or is not, costs a fraction of an iterator over every table of the store.
 const LOOKED_UP: u32 = 8;
 
 fn fold_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<Fold, StoreError> {

@@ -8,8 +8,8 @@ use super::layout::{self, Purgeable};
 use super::shard::Shard;
 use crate::backend::{StoreError, Table};
 
-/// Instances purged in one round: their deletes share a commit with live work, and must not delay it.
-/// Rounds follow each other until nothing is due, so this limits no rate.
+/// Instances purged in one round: their deletes share a commit with live work, and must not delay
+/// it. Rounds follow each other until nothing is due, so this limits no rate.
 const PURGED_AT_ONCE: usize = 250;
 
 impl Shard {
@@ -35,7 +35,8 @@ impl Shard {
         self.purge_on(now)
     }
 
-    /// Whether records are left whose retention time is over: for [`Shard::purge_on`] in the next round.
+    /// Whether records are left whose retention time is over: for [`Shard::purge_on`] in the next
+    /// round.
     #[must_use]
     pub fn is_purging(&self) -> bool {
         self.purging.is_some()
@@ -68,7 +69,8 @@ impl Shard {
         self.store
             .scan(Table::Purge, &from, Some(&to), &mut visit)?;
         if count >= PURGED_AT_ONCE {
-            // The removal of these rows may not be durable when the next round looks: it begins after.
+            // The removal of these rows may not be durable when the next round looks: it begins
+            // after.
             self.purging = due.last().map(|(key, _)| [key.as_slice(), &[0]].concat());
         }
         for (key, page) in due {

@@ -53,8 +53,8 @@ pub(crate) struct Node {
 }
 
 struct Shared {
-    /// Whether a thread of the worker has panicked: a fault of ours, after which nothing is safe but to
-    /// stop and start again from what is durable.
+    /// Whether a thread of the worker has panicked: a fault of ours, after which nothing is safe
+    /// but to stop and start again from what is durable.
     failed: watch::Sender<bool>,
     parts: NodeParts,
     committer: Arc<Committer>,
@@ -319,9 +319,9 @@ impl Shared {
             Input::Stuck { id, run } => {
                 let limit = self.parts.turn_limit;
                 let why = format!(
-                    "a turn of this instance ran longer than {limit:?} without waiting; workflow code \
-                     must not loop or block: mend it, and the instance goes on after the deployment, or \
-                     with retry_turn"
+                    "a turn of this instance ran longer than {limit:?} without waiting; workflow \
+                     code must not loop or block: mend it, and the instance goes on after the \
+                     deployment, or with retry_turn"
                 );
                 (id, shard.stop(id, run, why, now), None)
             }
@@ -387,7 +387,7 @@ impl Shared {
         };
         tracing::error!(
             instance = %turn.id,
-            "a turn runs since {} without waiting: its thread is given up, its instance will be stopped",
+            "a turn runs since {} without waiting: its thread is given up, its instance stopped",
             turn.since
         );
         // The stuck thread never commits again; what it had submitted is read back below.

@@ -398,7 +398,8 @@ impl Shard {
         }
     }
 
-    /// Does what the engine asks, or keeps it for the commit. Answers the turn's end, if one was asked.
+    /// Does what the engine asks, or keeps it for the commit. Answers the turn's end, if one was
+    /// asked.
     fn carry_out(
         &mut self,
         id: InstanceId,
@@ -443,7 +444,8 @@ impl Shard {
         let live = slot.and_then(|slot| slot.live.as_ref());
         match live.and_then(|live| live.step(attempt.id.position)) {
             Some(job) => self.outgoing.push(Outgoing::Step(attempt, job)),
-            // Its future was dropped meanwhile (the code stands still): recovery or retry_turn asks again.
+            // Its future was dropped meanwhile (the code stands still): recovery or retry_turn asks
+            // again.
             None => tracing::debug!(step = %attempt.id, "an open step has no live future"),
         }
     }

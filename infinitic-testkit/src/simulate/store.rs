@@ -1,7 +1,8 @@
-//! A store that does what disks do: writes fail, are torn at a crash, and what was not synced is lost.
+//! A store that does what disks do: writes fail, are torn at a crash, and what was not synced is
+//! lost.
 //!
-//! It keeps two images: what a reader sees, and what a crash leaves. They differ only after a failed
-//! write. **Invariant:** a batch is never there in part.
+//! It keeps two images: what a reader sees, and what a crash leaves. They differ only after a
+//! failed write. **Invariant:** a batch is never there in part.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
