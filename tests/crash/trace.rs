@@ -231,3 +231,59 @@ fn ends(begun: &str, end: &str, calls: &mut Vec<Call>) {
         _ => {}
     }
 }
+
+/// A trace of three threads: one starts an order, one writes and syncs, one acknowledges.
+fn told(calls_in_order: &[&str]) -> usize {
+    let hex = |text: &str| {
+        text.bytes()
+            .map(|b| format!("\\x{b:02x}"))
+            .collect::<String>()
+    };
+    let id = "018bcfe568007000800000000000002a";
+    let starting =
+        format!("{{\"note\":\"starting\",\"order\":\"A\",\"instance\":\"{id}\",\"digest\":1}}\n");
+    let started = "{\"note\":\"started\",\"order\":\"A\"}\n";
+    let row: String = self::hex(id)
+        .iter()
+        .map(|b| format!("\\x{b:02x}"))
+        .collect();
+    let mut trace = format!(
+        "1 openat(AT_FDCWD, \"{}\", O_RDWR) = 3\n1 openat(AT_FDCWD, \"{}\", O_RDWR) = 4\n\
+         1 write(3, \"{}\", 99) = 99\n",
+        hex("notebook.jsonl"),
+        hex("rows/0.jnl"),
+        hex(&starting),
+    );
+    for call in calls_in_order {
+        trace += &match *call {
+            "row" => format!("2 write(4, \"{row}\", 16) = 16\n"),
+            "sync" => "2 fdatasync(4) = 0\n".to_owned(),
+            "sync begins" => "2 fdatasync(4 <unfinished ...>\n".to_owned(),
+            "sync ends" => "2 <... fdatasync resumed>) = 0\n".to_owned(),
+            _ => format!("1 write(3, \"{}\", 9) = 9\n", hex(started)),
+        };
+    }
+    let mut audit = Audit::default();
+    calls(&trace)
+        .into_iter()
+        .for_each(|call| audit.follow(call));
+    audit.acknowledged
+}
+
+#[test]
+fn a_start_that_is_synced_may_be_acknowledged() {
+    assert_eq!(told(&["row", "sync", "ack"]), 1);
+    assert_eq!(told(&["row", "sync begins", "sync ends", "ack"]), 1);
+}
+
+#[test]
+#[should_panic(expected = "acknowledged before its sync")]
+fn an_acknowledgement_before_the_end_of_the_sync_is_found() {
+    told(&["row", "sync begins", "ack", "sync ends"]);
+}
+
+#[test]
+#[should_panic(expected = "acknowledged before its sync")]
+fn a_sync_that_began_before_the_row_does_not_cover_it() {
+    told(&["sync begins", "row", "sync ends", "ack"]);
+}
