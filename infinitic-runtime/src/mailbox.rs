@@ -1,5 +1,6 @@
 //! Where messages for a shard arrive: the seam between clients and the worker's loops.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ pub fn shard_of(id: InstanceId, shards: usize) -> usize {
     id.routing() as usize % shards
 }
 
-/// Inputs handled in one round at most: bounds how long the first of them waits for its commit.
-const ROUND_MAX: usize = 4096;
+/// Inputs handled in one round at most: bounds how long the first of them waits for its commit, and
+/// lets the sync of one round go on beside the work of the next. One sync for so many costs nothing.
+const ROUND_MAX: usize = 512;
 
 /// Something for a shard.
 #[derive(Clone, Debug)]
@@ -39,7 +41,7 @@ pub(crate) struct Mailbox {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: Vec<Input>,
+    waiting: VecDeque<Input>,
     round: Vec<Input>,
     /// Which thread may take; older ones have been given up.
     generation: u64,
@@ -65,7 +67,7 @@ impl Mailbox {
 
     pub(crate) fn push(&self, input: Input) {
         let mut state = self.lock();
-        state.waiting.push(input);
+        state.waiting.push_back(input);
         let wake = std::mem::take(&mut state.sleeps);
         drop(state);
         if wake {
@@ -97,11 +99,8 @@ impl Mailbox {
         if state.waiting.is_empty() && state.closed {
             return Taken::Closed;
         }
-        let round = if state.waiting.len() <= ROUND_MAX {
-            std::mem::take(&mut state.waiting)
-        } else {
-            state.waiting.drain(..ROUND_MAX).collect()
-        };
+        let count = state.waiting.len().min(ROUND_MAX);
+        let round: Vec<Input> = state.waiting.drain(..count).collect();
         state.round.clone_from(&round);
         Taken::Round(round)
     }
@@ -114,8 +113,8 @@ impl Mailbox {
             return None;
         }
         state.generation += 1;
-        let mut inputs = vec![first];
-        inputs.append(&mut state.round);
+        let mut inputs = VecDeque::from([first]);
+        inputs.extend(state.round.drain(..));
         for input in &mut inputs {
             if let Input::Message { fresh, .. } = input {
                 *fresh = false;

@@ -27,8 +27,8 @@ const WATCH_EVERY: Duration = Duration::from_millis(250);
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(2);
 /// Instances recovered between two commits.
 const RECOVERED_AT_ONCE: usize = 500;
-/// Timers rung in one round at most.
-const TIMERS_AT_ONCE: usize = 4096;
+/// Timers rung in one round at most; as for messages.
+const TIMERS_AT_ONCE: usize = 512;
 /// Stack of a shard's thread: workflow code runs on it, and deserves as much as a main thread has.
 const STACK_BYTES: usize = 8 << 20;
 
