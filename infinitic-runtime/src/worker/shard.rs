@@ -103,6 +103,8 @@ pub(crate) type CommitNow = Arc<dyn Fn(Commit) + Send + Sync>;
 /// One shard.
 pub struct Shard {
     pub(super) number: u16,
+    /// How many shards there are.
+    pub(super) total: usize,
     pub(super) store: Arc<dyn KeyValue>,
     pub(super) workflows: Arc<HostedWorkflows>,
     pub(super) settings: ShardSettings,
@@ -173,6 +175,7 @@ impl Shard {
     ) -> Self {
         Self {
             number,
+            total: 1,
             store,
             workflows: Arc::clone(&hosted.workflows),
             settings,
