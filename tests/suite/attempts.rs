@@ -41,7 +41,13 @@ impl RetryPolicy for Thrice {
 }
 
 #[service]
-#[retry(max_attempts = 4, initial = "1ms", max = "2ms", coefficient = 1.5, jitter = 0.5)]
+#[retry(
+    max_attempts = 4,
+    initial = "1ms",
+    max = "2ms",
+    coefficient = 1.5,
+    jitter = 0.5
+)]
 #[timeout("20ms", grace = "20ms")]
 impl Trier {
     /// Ends well at the third attempt.
@@ -131,7 +137,11 @@ async fn tries(what: String) -> Result<String, Failure> {
 /// Runs one task, and gives the result with the log.
 async fn try_it(env: &Env, what: &str) -> (std::result::Result<String, Failure>, Vec<String>) {
     let trier = Trier::default();
-    let host = |worker: Worker| worker.service_for::<TrierStub, _>(trier.clone()).workflow(tries);
+    let host = |worker: Worker| {
+        worker
+            .service_for::<TrierStub, _>(trier.clone())
+            .workflow(tries)
+    };
     let result = env
         .run(host, async |client| {
             client.new_workflow::<tries>().tries(name(what)).await
@@ -176,7 +186,10 @@ async fn attempts_end_after_as_many_as_asked(env: &Env) {
     let failure = failed(result);
     assert_eq!(log, ["never"; 4]);
     assert_eq!(failure.attempts(), 4);
-    assert_eq!(failure.previous(), ["refused: 0", "refused: 1", "refused: 2"]);
+    assert_eq!(
+        failure.previous(),
+        ["refused: 0", "refused: 1", "refused: 2"]
+    );
     assert_eq!(failure.error_as(), Some(Refusal::Asked(name("3"))));
 }
 

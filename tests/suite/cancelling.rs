@@ -70,7 +70,11 @@ async fn cancelling_twice_or_too_late_changes_nothing(env: &Env) {
 
         let started = client.new_workflow::<waits>().waits(name("c")).dispatch();
         let run = started.await.unwrap();
-        client.get_workflow_by_id::<waits>(run.id()).cancel().await.unwrap();
+        client
+            .get_workflow_by_id::<waits>(run.id())
+            .cancel()
+            .await
+            .unwrap();
         run.cancel().await.unwrap();
         assert_eq!(failed((&run).await).kind(), FailureKind::Cancelled);
         assert!(run.retry_turn().await.is_err());

@@ -161,7 +161,10 @@ async fn what_does_not_exist_is_said_so(env: &Env) {
         let run = client.attach::<String, Error>(id);
         let failure = failed((&run).await);
         assert_eq!(failure.kind(), FailureKind::UnknownInstance);
-        assert_says(&failure, &["no instance 018bcfe5-6800-7000-8000-00000000002a"]);
+        assert_says(
+            &failure,
+            &["no instance 018bcfe5-6800-7000-8000-00000000002a"],
+        );
         for error in [
             failed(run.cancel().await),
             failed(run.retry_tasks().await),

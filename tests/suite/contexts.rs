@@ -122,14 +122,7 @@ async fn spawned_futures_inherit_the_tasks_context(env: &Env) {
 }
 
 /// Id, name, version, tags, meta, number of the run.
-type Facts = (
-    String,
-    String,
-    u32,
-    Vec<String>,
-    Vec<(String, String)>,
-    u32,
-);
+type Facts = (String, String, u32, Vec<String>, Vec<(String, String)>, u32);
 
 #[workflow(version = 3)]
 struct Introvert {
@@ -181,7 +174,10 @@ async fn workflows_know_themselves(env: &Env) {
         );
         assert_eq!(facts, expected);
         let all = log.all();
-        assert!(all.iter().all(|line| *line == format!("{facts:?}")), "{all:?}");
+        assert!(
+            all.iter().all(|line| *line == format!("{facts:?}")),
+            "{all:?}"
+        );
         let state = run.state().await.unwrap();
         assert_eq!((state.version, state.tags), (3, vec![name("shy")]));
     })

@@ -140,7 +140,12 @@ async fn looks() -> Result<Vec<String>> {
     let badly = lab().refuse(name("badly")).dispatch();
     let open = lab().gated(name("open")).dispatch();
     let mut seen = Vec::new();
-    let mut look = || seen.push(format!("{:?}", (well.status(), badly.status(), open.status())));
+    let mut look = || {
+        seen.push(format!(
+            "{:?}",
+            (well.status(), badly.status(), open.status())
+        ))
+    };
     look();
     (&well).await?;
     failed((&badly).await);

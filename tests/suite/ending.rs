@@ -92,7 +92,11 @@ async fn several() -> Result<Vec<String>, EntryError> {
     let mut values = vec![(&well).await?];
     let _ = (&worse).await;
     values.push(badly.await?);
-    values.push(worse.await.map_or_else(|failure| failure.message().to_owned(), |text| text));
+    values.push(
+        worse
+            .await
+            .map_or_else(|failure| failure.message().to_owned(), |text| text),
+    );
     Ok(values)
 }
 

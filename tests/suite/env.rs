@@ -158,7 +158,11 @@ impl Log {
     }
 
     pub(crate) fn count(&self, line: &str) -> usize {
-        self.0.borrow().iter().filter(|known| *known == line).count()
+        self.0
+            .borrow()
+            .iter()
+            .filter(|known| *known == line)
+            .count()
     }
 
     /// Waits for a line to be there so often.
@@ -167,7 +171,10 @@ impl Log {
         let mut lines = self.0.subscribe();
         let waited = tokio::time::timeout(PATIENCE, lines.wait_for(come)).await;
         let all = self.all();
-        assert!(waited.is_ok(), "`{line}` did not come {times} times: {all:?}");
+        assert!(
+            waited.is_ok(),
+            "`{line}` did not come {times} times: {all:?}"
+        );
     }
 }
 

@@ -109,7 +109,10 @@ async fn the_cause_chain_reaches_the_client(env: &Env) {
     let bank = Bank::default();
     let host = |worker: Worker| worker.name("till").service(bank.clone()).workflow(order);
     env.run(host, async |client| {
-        let run = client.new_workflow::<order>().order(name("line")).dispatch();
+        let run = client
+            .new_workflow::<order>()
+            .order(name("line"))
+            .dispatch();
         let run = run.await.unwrap();
         let failure = failed((&run).await);
         assert_eq!(failure.instance_id(), Some(run.id()));
@@ -225,7 +228,10 @@ async fn the_catch_all_takes_any_error(env: &Env) {
         let failure = says(2).await;
         assert_says(&failure, &["refused: no"]);
         let cause = failure.cause().expect("a task led to it");
-        assert_eq!(cause.error_as::<Refusal>(), Some(Refusal::Asked(name("no"))));
+        assert_eq!(
+            cause.error_as::<Refusal>(),
+            Some(Refusal::Asked(name("no")))
+        );
         assert_eq!(anything.anything(3).await.unwrap(), "fine");
     })
     .await;
@@ -241,7 +247,10 @@ async fn a_failure_may_be_passed_on_as_it_is(env: &Env) {
     env.run(host, async |client| {
         let failure = failed(client.new_workflow::<passes_on>().passes_on().await);
         let inner = failure.error().expect("a failure travels typed");
-        assert_eq!(inner.error_as::<Refusal>(), Some(Refusal::Asked(name("no"))));
+        assert_eq!(
+            inner.error_as::<Refusal>(),
+            Some(Refusal::Asked(name("no")))
+        );
         assert_says(chain(&failure).join(" | "), &["Lab.refuse", "refused: no"]);
     })
     .await;
@@ -250,7 +259,10 @@ async fn a_failure_may_be_passed_on_as_it_is(env: &Env) {
 async fn errors_survive_restarts(env: &Env) {
     let host = |worker: Worker| worker.service(Bank::default()).workflow(order);
     let started = env.run(host, async |client| {
-        let run = client.new_workflow::<order>().order(name("line")).dispatch();
+        let run = client
+            .new_workflow::<order>()
+            .order(name("line"))
+            .dispatch();
         let run = run.await.unwrap();
         (run.id(), failed((&run).await))
     });

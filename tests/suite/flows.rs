@@ -87,7 +87,11 @@ impl Greeter {
 }
 
 async fn an_inherent_impl(env: &Env) {
-    let host = |worker: Worker| worker.service(TestLab::default()).workflow(Greeter::default);
+    let host = |worker: Worker| {
+        worker
+            .service(TestLab::default())
+            .workflow(Greeter::default)
+    };
     env.run(host, async |client| {
         let greeter = client.new_workflow::<GreeterClient>();
         assert_eq!(greeter.greet(name("you")).await.unwrap(), "hello, you");

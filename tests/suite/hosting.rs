@@ -177,7 +177,14 @@ async fn unhosted_services_hold_nobody_else(env: &Env) {
         let calls = client.new_workflow::<calls_absent>();
         let starts = (0..100).map(|number| calls.calls_absent(number));
         let waiting = client.dispatch_many(starts).await.unwrap();
-        assert_eq!(client.new_workflow::<knocks>().knocks(name("a")).await.unwrap(), "a");
+        assert_eq!(
+            client
+                .new_workflow::<knocks>()
+                .knocks(name("a"))
+                .await
+                .unwrap(),
+            "a"
+        );
         for run in waiting {
             run.cancel().await.unwrap();
         }
@@ -205,7 +212,9 @@ impl Lab for DeafLab {
     }
 
     async fn gated(&self, gate: String) -> String {
-        self.0.log.push(format!("{gate} begins {}", task::attempt()));
+        self.0
+            .log
+            .push(format!("{gate} begins {}", task::attempt()));
         self.0.until_open(&gate).await;
         self.0.log.push(format!("{gate} ends"));
         gate
@@ -252,7 +261,9 @@ async fn draining_leaves_the_rest_for_the_next_start(env: &Env) {
     let deaf = DeafLab::default();
     let host = |worker: Worker| {
         let worker = worker.grace(Duration::from_millis(20)).concurrency(1);
-        worker.service_for::<LabStub, _>(deaf.clone()).workflow(knocks)
+        worker
+            .service_for::<LabStub, _>(deaf.clone())
+            .workflow(knocks)
     };
     let ids = env
         .run(host, async |client| {

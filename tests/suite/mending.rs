@@ -81,7 +81,10 @@ async fn a_panic_stops_and_a_deployment_mends_it(env: &Env) {
             let explanation = state.stopped.unwrap();
             assert_eq!(explanation.kind, FailureKind::Stopped);
             let text = &explanation.message;
-            assert_says(text, &["panicked", "unexpected gate a", "mending.rs:", "retry_turn"]);
+            assert_says(
+                text,
+                &["panicked", "unexpected gate a", "mending.rs:", "retry_turn"],
+            );
             run.id()
         })
         .await;
@@ -279,7 +282,11 @@ impl Foreign {
         std::future::poll_fn(|context| {
             let mut inner = self.0.lock().unwrap();
             inner.1 = Some(context.waker().clone());
-            if inner.0 { Poll::Ready(()) } else { Poll::Pending }
+            if inner.0 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }

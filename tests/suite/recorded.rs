@@ -40,7 +40,8 @@ impl Drawer {
         values.push(uuid());
         // What is recorded once may come from anywhere.
         values.push(inline(|| format!("{:?}", std::time::Instant::now())));
-        self.log.push(format!("{} {instant} {values:?}", values.len()));
+        self.log
+            .push(format!("{} {instant} {values:?}", values.len()));
     }
 }
 
@@ -127,7 +128,10 @@ async fn inline_runs_once(env: &Env) {
         worker.workflow(move || Inliner { log: log.clone() })
     };
     env.run(host, async |client| {
-        assert_eq!(client.new_workflow::<InlinerClient>().run().await.unwrap(), 1);
+        assert_eq!(
+            client.new_workflow::<InlinerClient>().run().await.unwrap(),
+            1
+        );
         assert_eq!(log.all(), ["inline", "second"]);
     })
     .await;
@@ -221,7 +225,10 @@ async fn properties_start_from_what_the_factory_says(env: &Env) {
         .run(host, async |client| {
             let run = client.new_workflow::<StarterClient>().count().dispatch();
             let run = run.await.unwrap();
-            until("it waits", async || !run.state().await.unwrap().waits.is_empty()).await;
+            until("it waits", async || {
+                !run.state().await.unwrap().waits.is_empty()
+            })
+            .await;
             bench.open("one");
             run.id()
         })

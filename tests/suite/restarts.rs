@@ -91,7 +91,12 @@ async fn hops(number: u32) -> Result<u32> {
 
 async fn many_instances_go_on_where_they_were(env: &Env) {
     let bench = TestLab::default();
-    let host = |worker: Worker| worker.concurrency(500).service(bench.clone()).workflow(hops);
+    let host = |worker: Worker| {
+        worker
+            .concurrency(500)
+            .service(bench.clone())
+            .workflow(hops)
+    };
     let ids = env
         .cut_off(host, async |client| {
             let hops = client.new_workflow::<hops>();
@@ -104,7 +109,10 @@ async fn many_instances_go_on_where_they_were(env: &Env) {
     for hop in 0..2 {
         bench.open(&format!("hop {hop}"));
         env.cut_off(host, async |_| {
-            bench.log.until(&format!("hop {} begins", hop + 1), 60).await;
+            bench
+                .log
+                .until(&format!("hop {} begins", hop + 1), 60)
+                .await;
         })
         .await;
     }
@@ -149,7 +157,12 @@ struct Scribe(TestLab);
 #[service]
 impl Scribe {
     async fn sign(&self) -> String {
-        let signature = format!("{} {} {}", task::id(), task::attempt(), task::retry_sequence());
+        let signature = format!(
+            "{} {} {}",
+            task::id(),
+            task::attempt(),
+            task::retry_sequence()
+        );
         self.0.log.push(&signature);
         self.0.until_open("ink").await;
         signature
@@ -178,7 +191,10 @@ async fn a_task_keeps_its_id_over_restarts(env: &Env) {
         .await;
     for starts in 2..4 {
         env.cut_off(host, async |_| {
-            until("it signs again", async || scribe.0.log.all().len() == starts).await;
+            until("it signs again", async || {
+                scribe.0.log.all().len() == starts
+            })
+            .await;
         })
         .await;
     }
