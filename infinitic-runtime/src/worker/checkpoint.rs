@@ -87,6 +87,9 @@ impl Checkpoint {
 
     pub(crate) fn reopened(&mut self, id: InstanceId, ops: &mut Vec<RowOp>) {
         self.to_unlist.retain(|other| *other != id);
+        for instances in self.to_purge.values_mut() {
+            instances.retain(|(other, _)| *other != id);
+        }
         ops.push(layout::put_open(id));
     }
 

@@ -4,7 +4,7 @@
 //! |---------|---------------------------------------|------------------------------------|
 //! | History | instance id, row number (u32 BE)      | header and entries (`codec`)       |
 //! | Open    | instance id                           | nothing                            |
-//! | Purge   | shard (u16 BE), time (u64 BE), id     | instance ids and their row counts  |
+//! | Purge   | shard (u16 BE), time, digest (u64 BE) | instance ids and their row counts  |
 //! | Meta    | `watermark/` shard (u16 BE)           | instance id                        |
 //!
 //! **Invariant:** an open instance whose id is below its shard's watermark stands in `Open`.
@@ -98,26 +98,39 @@ pub(crate) fn remove_watermark(shard: u16) -> RowOp {
     remove(Table::Meta, key)
 }
 
+/// An id below all others.
+pub(crate) fn lowest_id() -> InstanceId {
+    InstanceId::lowest_at(Timestamp::default())
+}
+
 /// One instance that is to be purged, and how many rows it has.
 pub(crate) type Purgeable = (InstanceId, u32);
 
-pub(crate) fn purge_key(shard: u16, at: Timestamp, first: Option<InstanceId>) -> Vec<u8> {
-    let mut key = Vec::with_capacity(26);
+/// Where the purge rows of a shard and a time begin.
+pub(crate) fn purge_key(shard: u16, at: Timestamp) -> Vec<u8> {
+    let mut key = Vec::with_capacity(18);
     key.extend_from_slice(&shard.to_be_bytes());
     key.extend_from_slice(&at.as_millis().to_be_bytes());
-    if let Some(first) = first {
-        key.extend_from_slice(first.as_bytes());
-    }
     key
 }
 
+/// The shard and time of a purge row.
+pub(crate) fn parse_purge_key(key: &[u8]) -> Option<(u16, Timestamp)> {
+    let (shard, rest) = key.split_at_checked(2)?;
+    let at = u64::from_be_bytes(rest.get(..8)?.try_into().ok()?);
+    let shard = u16::from_be_bytes(shard.try_into().ok()?);
+    Some((shard, Timestamp::from_millis(at)))
+}
+
+/// Lists instances for the purge. A digest of them all ends the key: the same instance may be listed
+/// twice, after a crash, and one list must not take the place of another.
 pub(crate) fn put_purge(shard: u16, at: Timestamp, instances: &[Purgeable]) -> RowOp {
-    let first = instances.first().map(|(id, _)| *id);
-    put(
-        Table::Purge,
-        purge_key(shard, at, first),
-        codec::encode_value(&instances),
-    )
+    let digest = instances.iter().fold(0, |digest, (id, rows)| {
+        id.mixed(digest).wrapping_add(u64::from(*rows))
+    });
+    let mut key = purge_key(shard, at);
+    key.extend_from_slice(&digest.to_be_bytes());
+    put(Table::Purge, key, codec::encode_value(&instances))
 }
 
 pub(crate) fn remove_purge(key: &[u8]) -> RowOp {

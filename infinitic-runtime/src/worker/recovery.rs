@@ -1,6 +1,6 @@
 //! After a start of the process: find the open instances and hand each to its shard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use infinitic_core::{InstanceId, Timestamp};
 
 use super::layout;
 use super::load::{self, Fold};
+use super::maintenance::adopt_purges;
 use super::shard::Shard;
-use crate::backend::{KeyValue, RowOp, StoreError, Table};
+use crate::backend::{KeyValue, StoreError, Table};
 use crate::mailbox::shard_of;
 
 /// What was found.
@@ -31,11 +32,9 @@ pub fn recover(
     now: Timestamp,
     flush: &mut dyn FnMut(&mut Shard),
 ) -> Result<Recovered, StoreError> {
-    let (watermark, stale) = read_watermarks(&**store, total)?;
-    for shard in shards.iter_mut() {
-        shard.checkpoint.set_watermark(watermark);
-    }
-    shards[0].ops.extend(stale);
+    let watermarks = Watermarks::read(&**store)?;
+    let watermark = watermarks.lowest();
+    watermarks.hand_over(&**store, shards, total)?;
     let mut recovered = Recovered::default();
     let mut adopt = |shards: &mut [Shard], id: InstanceId, fold: Option<Fold>, listed: bool| {
         let owner = shard_of(id, total);
@@ -70,30 +69,65 @@ pub fn recover(
     Ok(recovered)
 }
 
-/// The lowest watermark, and what removes those of shards that are no more.
-fn read_watermarks(
-    store: &dyn KeyValue,
-    shards: usize,
-) -> Result<(Option<InstanceId>, Vec<RowOp>), StoreError> {
-    let mut lowest = None;
-    let mut stale = Vec::new();
-    let mut visit = |key: &[u8], value: &[u8]| {
-        if let (Some(shard), Some(id)) = (layout::parse_watermark_key(key), layout::parse_id(value))
-        {
-            lowest = Some(lowest.map_or(id, |lowest: InstanceId| lowest.min(id)));
-            if usize::from(shard) >= shards {
-                stale.push(layout::remove_watermark(shard));
+/// The watermarks of the process before.
+struct Watermarks(BTreeMap<u16, InstanceId>);
+
+impl Watermarks {
+    fn read(store: &dyn KeyValue) -> Result<Self, StoreError> {
+        let mut rows = BTreeMap::new();
+        let mut visit = |key: &[u8], value: &[u8]| {
+            let row = (layout::parse_watermark_key(key), layout::parse_id(value));
+            if let (Some(shard), Some(id)) = row {
+                rows.insert(shard, id);
+            }
+            ControlFlow::Continue(())
+        };
+        let (from, to) = (layout::WATERMARKS, layout::WATERMARKS_END);
+        store.scan(Table::Meta, from, Some(to), &mut visit)?;
+        Ok(Self(rows))
+    }
+
+    fn lowest(&self) -> Option<InstanceId> {
+        self.0.values().min().copied()
+    }
+
+    /// Gives each shard its watermark.
+    ///
+    /// When the number of shards has changed, instances have new owners, whose watermarks say nothing
+    /// about them: all begin again at the lowest. Every shard writes that down for all of them, in its
+    /// first commit: whichever of them raises its own first, the others' stay low until they have
+    /// listed what they took over. A shard without a row would count as one that has listed all.
+    fn hand_over(
+        &self,
+        store: &dyn KeyValue,
+        shards: &mut [Shard],
+        total: usize,
+    ) -> Result<(), StoreError> {
+        let same = self.0.len() == total && self.0.keys().all(|shard| usize::from(*shard) < total);
+        for shard in shards.iter_mut() {
+            shard.total = total;
+            if same {
+                let own = self.0.get(&shard.number).copied();
+                shard.checkpoint.set_watermark(own);
+                continue;
+            }
+            let lowest = self.lowest().unwrap_or_else(layout::lowest_id);
+            shard.checkpoint.set_watermark(Some(lowest));
+            let all = (0..total).filter_map(|number| u16::try_from(number).ok());
+            shard
+                .ops
+                .extend(all.map(|number| layout::put_watermark(number, lowest)));
+            // One of them clears up: as long as it has not, the next recovery sees the change again.
+            if shard.number == 0 {
+                let gone = self.0.keys().filter(|shard| usize::from(**shard) >= total);
+                shard
+                    .ops
+                    .extend(gone.map(|number| layout::remove_watermark(*number)));
+                shard.ops.extend(adopt_purges(store, total)?);
             }
         }
-        ControlFlow::Continue(())
-    };
-    store.scan(
-        Table::Meta,
-        layout::WATERMARKS,
-        Some(layout::WATERMARKS_END),
-        &mut visit,
-    )?;
-    Ok((lowest, stale))
+        Ok(())
+    }
 }
 
 fn read_listed(store: &dyn KeyValue) -> Result<BTreeSet<InstanceId>, StoreError> {

@@ -106,6 +106,8 @@ pub(crate) type CommitNow = Arc<dyn Fn(Commit) + Send + Sync>;
 /// One shard.
 pub struct Shard {
     pub(super) number: u16,
+    /// How many shards there are.
+    pub(super) total: usize,
     pub(super) store: Arc<dyn KeyValue>,
     pub(super) workflows: Arc<HostedWorkflows>,
     pub(super) settings: ShardSettings,
@@ -184,6 +186,7 @@ impl Shard {
         let keeps_notes = settings.cautious && store.note_turn(number, None);
         Self {
             number,
+            total: 1,
             store,
             workflows: Arc::clone(&hosted.workflows),
             settings,

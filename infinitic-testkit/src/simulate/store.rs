@@ -219,6 +219,8 @@ impl Inner {
     fn read_fault(&mut self) -> Result<(), StoreError> {
         let faults = self.read_faults;
         if faults > 0 && self.rng.chance(faults) {
+            // Whoever pauses before it reads again goes on at once: pauses are of real time.
+            std::thread::current().unpark();
             return Err(StoreError::Io("a simulated fault of the disk".to_owned()));
         }
         Ok(())

@@ -10,7 +10,7 @@ use infinitic_runtime::worker::Outgoing;
 
 use super::program::Call;
 use super::store::SimStore;
-use super::world::Client;
+use super::world::{Asked, Client};
 
 /// Violations kept of one run: the first ones tell most.
 const KEPT_MAX: usize = 10;
@@ -72,13 +72,15 @@ impl Watch {
         store: &SimStore,
         item: &Outgoing,
         clients: &[Client],
-        requests: &BTreeMap<RequestId, usize>,
+        requests: &BTreeMap<RequestId, Asked>,
     ) {
         let is_durable = match item {
             Outgoing::Task(attempt) => was_asked(store, attempt.id),
             Outgoing::Step(attempt, _) => was_asked(store, attempt.id),
             Outgoing::Answer(request, answer) => {
-                let Some(client) = requests.get(request).and_then(|index| clients.get(*index))
+                let Some(client) = requests
+                    .get(request)
+                    .and_then(|asked| clients.get(asked.client))
                 else {
                     return self.violation(format!("nobody made request {request:?}"));
                 };

@@ -30,6 +30,14 @@ pub(crate) struct Client {
     retries_left: u32,
 }
 
+/// A request of a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) client: usize,
+    /// The start was acknowledged before: nobody may say that there is no such instance.
+    is_known: bool,
+}
+
 /// How far a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -106,7 +114,8 @@ fn collect<'a>(op: &'a Op, calls: &mut Vec<&'a Call>) {
 impl World {
     fn request(&mut self, client: usize) -> RequestId {
         let request = RequestId(self.requests.len() as u64);
-        self.requests.insert(request, client);
+        let is_known = self.clients[client].acknowledged;
+        self.requests.insert(request, Asked { client, is_known });
         request
     }
 
@@ -191,7 +200,11 @@ impl World {
     /// A client is told something.
     pub(super) fn told(&mut self, request: RequestId, answer: &Answer) {
         self.arriving -= 1;
-        let Some(index) = self.requests.get(&request).copied() else {
+        let Some(Asked {
+            client: index,
+            is_known,
+        }) = self.requests.get(&request).copied()
+        else {
             self.watch
                 .violation(format!("nobody made request {request:?}"));
             return;
@@ -231,7 +244,7 @@ impl World {
                 self.schedule(later, Event::Asks { client: index });
             }
             Answer::Refused(failure) if failure.kind == FailureKind::UnknownInstance => {
-                if client.acknowledged {
+                if is_known {
                     let id = client.id;
                     self.watch
                         .violation(format!("the acknowledged instance {id} is unknown"));

@@ -26,7 +26,7 @@ use super::rng::{Rng, mix};
 use super::store::SimStore;
 use super::watch::Watch;
 use super::{Options, Report};
-pub(crate) use client::Client;
+pub(crate) use client::{Asked, Client};
 pub(crate) use rest::MUST_BE_EMPTY;
 
 /// Events after which a run is given up: some hundred times what the longest one needs.
@@ -138,7 +138,7 @@ pub(crate) struct World {
     /// Unclean exits in a row.
     unclean: u32,
     pub(crate) clients: Vec<Client>,
-    requests: BTreeMap<RequestId, usize>,
+    requests: BTreeMap<RequestId, Asked>,
     /// The calls of all programs: what tells how long attempts take.
     calls: BTreeMap<(InstanceId, u32), Call>,
     healing: bool,
