@@ -131,7 +131,7 @@ fn read_pages(
         count += instances.len();
         pages.push(Page {
             key: key.to_vec(),
-            at: layout::parse_purge_key(key).map_or(Timestamp::default(), |(_, at)| at),
+            at: layout::parse_purge_key(key).map_or_else(Timestamp::default, |(_, at)| at),
             instances,
         });
         if count < limit {
