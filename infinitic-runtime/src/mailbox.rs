@@ -13,7 +13,8 @@ pub fn shard_of(id: InstanceId, shards: usize) -> usize {
 }
 
 /// Inputs handled in one round at most: bounds how long the first of them waits for its commit, and
-/// lets the sync of one round go on beside the work of the next. One sync for so many costs nothing.
+/// lets the sync of one round go on beside the work of the next. One sync for so many costs
+/// nothing.
 const ROUND_MAX: usize = 512;
 
 /// Something for a shard.

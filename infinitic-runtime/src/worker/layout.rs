@@ -122,8 +122,8 @@ pub(crate) fn parse_purge_key(key: &[u8]) -> Option<(u16, Timestamp)> {
     Some((shard, Timestamp::from_millis(at)))
 }
 
-/// Lists instances for the purge. A digest of them all ends the key: the same instance may be listed
-/// twice, after a crash, and one list must not take the place of another.
+/// Lists instances for the purge. A digest of them all ends the key: the same instance may be
+/// listed twice, after a crash, and one list must not take the place of another.
 pub(crate) fn put_purge(shard: u16, at: Timestamp, instances: &[Purgeable]) -> RowOp {
     let digest = instances.iter().fold(0, |digest, (id, rows)| {
         id.mixed(digest).wrapping_add(u64::from(*rows))

@@ -93,10 +93,11 @@ impl Watermarks {
 
     /// Gives each shard its watermark.
     ///
-    /// When the number of shards has changed, instances have new owners, whose watermarks say nothing
-    /// about them: all begin again at the lowest. Every shard writes that down for all of them, in its
-    /// first commit: whichever of them raises its own first, the others' stay low until they have
-    /// listed what they took over. A shard without a row would count as one that has listed all.
+    /// When the number of shards has changed, instances have new owners, whose watermarks say
+    /// nothing about them: all begin again at the lowest. Every shard writes that down for all of
+    /// them, in its first commit: whichever of them raises its own first, the others' stay low
+    /// until they have listed what they took over. A shard without a row would count as one that
+    /// has listed all.
     fn hand_over(
         &self,
         store: &dyn KeyValue,
@@ -117,7 +118,8 @@ impl Watermarks {
             shard
                 .ops
                 .extend(all.map(|number| layout::put_watermark(number, lowest)));
-            // One of them clears up: as long as it has not, the next recovery sees the change again.
+            // One of them clears up: as long as it has not, the next recovery sees the change
+            // again.
             if shard.number == 0 {
                 let gone = self.0.keys().filter(|shard| usize::from(**shard) >= total);
                 shard
