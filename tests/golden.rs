@@ -117,7 +117,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn bytes(digits: &str) -> Vec<u8> {
-    assert!(digits.len() % 2 == 0 && digits.is_ascii(), "{digits}");
+    assert!(
+        digits.len().is_multiple_of(2) && digits.is_ascii(),
+        "{digits}"
+    );
     let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
     (0..digits.len()).step_by(2).map(byte).collect()
 }

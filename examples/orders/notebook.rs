@@ -208,7 +208,7 @@ mod tests {
         let mut notebook = Notebook::open(dir.path()).unwrap();
         let (a, b) = (order("A"), order("B"));
         notebook.starting(&[(&a, id), (&b, id)]).unwrap();
-        notebook.started(&[a.id.clone()]).unwrap();
+        notebook.started(std::slice::from_ref(&a.id)).unwrap();
         notebook
             .ended(&[(a.id.clone(), Outcome::Declined)])
             .unwrap();
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(again.notes(), &notes);
         assert_eq!(notes[&a.id].outcome, Some(Outcome::Declined));
         assert!(!notes[&b.id].started);
-        again.started(&[b.id.clone()]).unwrap();
+        again.started(std::slice::from_ref(&b.id)).unwrap();
         let notes = Notebook::read(dir.path()).unwrap().unwrap();
         assert_eq!(&notes, again.notes());
     }

@@ -163,6 +163,10 @@ pub struct Running {
 
 impl Running {
     /// Waits until a condition holds or the process ends. Answers whether it still runs.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a pause between two looks, with a deadline"
+    )]
     pub fn until(&mut self, mut condition: impl FnMut() -> bool) -> bool {
         let began = Instant::now();
         loop {

@@ -95,7 +95,7 @@ async fn several() -> Result<Vec<String>, EntryError> {
     values.push(
         worse
             .await
-            .map_or_else(|failure| failure.message().to_owned(), |text| text),
+            .unwrap_or_else(|failure| failure.message().to_owned()),
     );
     Ok(values)
 }

@@ -58,7 +58,8 @@ fn outer(method: &Method, contract: &Validated<Contract>, item: &ItemFn) -> Toke
             #root::Tagged::new(#body(#(#arguments),*))
         }
     };
-    quote!(#(#outer_attrs)* #vis #function)
+    // What clippy would find complex is our wrapper around the user's type, not the type.
+    quote!(#[allow(clippy::type_complexity)] #(#outer_attrs)* #vis #function)
 }
 
 /// The impl by which a worker runs the function.

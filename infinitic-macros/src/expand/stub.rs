@@ -22,7 +22,7 @@ pub(crate) fn expand(contract: &Validated<Contract>) -> TokenStream {
     quote! {
         #structure
         #proxy_impl
-        #[allow(private_interfaces, clippy::too_many_arguments)]
+        #[allow(private_interfaces, clippy::too_many_arguments, clippy::type_complexity)]
         impl #proxy {
             #(#methods)*
         }

@@ -52,7 +52,7 @@ impl ::infinitic::__private::ServiceProxy for PaymentsStub {
         &mut self.__stub
     }
 }
-#[allow(private_interfaces, clippy::too_many_arguments)]
+#[allow(private_interfaces, clippy::too_many_arguments, clippy::type_complexity)]
 impl PaymentsStub {
     ///Calls `sound`.
     #[track_caller]

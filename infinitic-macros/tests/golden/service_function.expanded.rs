@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 /// Charges a card.
 pub fn charge(
     card: Card,
@@ -63,7 +64,7 @@ impl ::infinitic::__private::ServiceProxy for charge {
         &mut self.__stub
     }
 }
-#[allow(private_interfaces, clippy::too_many_arguments)]
+#[allow(private_interfaces, clippy::too_many_arguments, clippy::type_complexity)]
 impl charge {
     /// Charges a card.
     #[track_caller]

@@ -50,7 +50,7 @@ impl ::infinitic::__private::ServiceProxy for EmailsStub {
         &mut self.__stub
     }
 }
-#[allow(private_interfaces, clippy::too_many_arguments)]
+#[allow(private_interfaces, clippy::too_many_arguments, clippy::type_complexity)]
 impl EmailsStub {
     ///Calls `send`.
     #[track_caller]

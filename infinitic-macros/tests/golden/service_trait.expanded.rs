@@ -79,7 +79,7 @@ impl ::infinitic::__private::ServiceProxy for PaymentsStub {
         &mut self.__stub
     }
 }
-#[allow(private_interfaces, clippy::too_many_arguments)]
+#[allow(private_interfaces, clippy::too_many_arguments, clippy::type_complexity)]
 impl PaymentsStub {
     /// Takes money from a card.
     #[track_caller]

@@ -1,3 +1,4 @@
+#[allow(clippy::type_complexity)]
 fn hello(
     name: String,
 ) -> ::infinitic::__private::Tagged<
@@ -54,7 +55,7 @@ impl ::infinitic::__private::WorkflowProxy for hello {
         &self.__handle
     }
 }
-#[allow(private_interfaces, clippy::too_many_arguments)]
+#[allow(private_interfaces, clippy::too_many_arguments, clippy::type_complexity)]
 impl hello {
     ///Calls `hello`.
     #[track_caller]

@@ -53,7 +53,7 @@ impl ::infinitic::__private::WorkflowProxy for GreeterClient {
         &self.__handle
     }
 }
-#[allow(private_interfaces, clippy::too_many_arguments)]
+#[allow(private_interfaces, clippy::too_many_arguments, clippy::type_complexity)]
 impl GreeterClient {
     ///Calls `greet`.
     #[track_caller]

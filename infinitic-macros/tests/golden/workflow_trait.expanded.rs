@@ -62,7 +62,7 @@ impl ::infinitic::__private::WorkflowProxy for OrdersClient {
         &self.__handle
     }
 }
-#[allow(private_interfaces, clippy::too_many_arguments)]
+#[allow(private_interfaces, clippy::too_many_arguments, clippy::type_complexity)]
 impl OrdersClient {
     ///Calls `start`.
     #[track_caller]

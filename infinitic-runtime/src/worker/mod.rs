@@ -1,7 +1,7 @@
 //! Workers: they host services and workflows, and drive instances over a store.
 //!
-//! The data's way: `mailbox` → [`shard`] (engine, turns) → [`committer`] (one synced write) →
-//! executor, clients, other instances. [`node`] holds the threads, [`builder`] is what users touch.
+//! The data's way: `mailbox` → `shard` (engine, turns) → `committer` (one synced write) →
+//! executor, clients, other instances. `node` holds the threads, `builder` is what users touch.
 
 mod builder;
 mod cache;
