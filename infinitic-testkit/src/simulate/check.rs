@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use infinitic_core::{Command, Entry, FailureKind, Instance, InstanceId, Position};
-use infinitic_runtime::backend::Table;
+use infinitic_core::{
+    Command, Entry, FailureKind, Instance, InstanceId, Outcome, Position, Steering,
+};
 
 use super::model;
 use super::recorded::{Recorded, result_code};
 use super::store::{Purged, SimStore};
+use super::watch::has_ended_with;
 use super::world::{Client, MUST_BE_EMPTY};
 
 /// The state that entries fold into.
@@ -30,10 +32,7 @@ pub(crate) fn instance(client: &Client, entries: &[Entry]) -> Vec<String> {
     }
     let mut found = history(entries);
     for told in &client.told {
-        let is_recorded = entries
-            .iter()
-            .any(|entry| matches!(entry, Entry::RunEnded { result, .. } if result == told));
-        if !is_recorded {
+        if !has_ended_with(entries, told) {
             found.push(format!(
                 "its client was told what is not recorded: {told:?}"
             ));
@@ -128,30 +127,6 @@ fn program(client: &Client, recorded: &Recorded) -> Vec<String> {
     found
 }
 
-/// **Invariant:** recovery finds every open instance: it stands in `Open`, or has an id from the
-/// lowest watermark on.
-pub(crate) fn open_index(store: &SimStore) -> Vec<String> {
-    let listed: BTreeSet<Vec<u8>> = store
-        .rows(Table::Open)
-        .into_iter()
-        .map(|(key, _)| key.to_vec())
-        .collect();
-    let watermarks = store.rows(Table::Meta).into_iter();
-    let lowest = watermarks
-        .filter(|(key, _)| key.starts_with(b"watermark/"))
-        .map(|(_, id)| id.to_vec())
-        .min()
-        .unwrap_or_default();
-    let mut found = Vec::new();
-    for id in store.instances() {
-        let is_open = fold(id, &store.entries(id)).is_none_or(|i| !i.status().is_ended());
-        if is_open && !listed.contains(&id.as_bytes()[..]) && id.as_bytes()[..] < lowest[..] {
-            found.push(format!("recovery would not find the open instance {id}"));
-        }
-    }
-    found
-}
-
 /// Nothing is left of records whose retention time is over, and none went before its time.
 pub(crate) fn residue(
     store: &SimStore,
@@ -185,4 +160,38 @@ pub(crate) fn residue(
         }
     }
     found
+}
+
+/// What a history shows, in words, for the counts of what the seeds have reached.
+pub(crate) fn features(entries: &[Entry]) -> Vec<&'static str> {
+    let feature = |entry: &Entry| match entry {
+        Entry::Reopened { .. } => Some("history: reopened"),
+        Entry::AttemptFailed { .. } => Some("history: attempt retried"),
+        Entry::AttemptRedelivered { .. } => Some("history: attempt redelivered"),
+        Entry::TurnMarked { done: false, .. } => Some("history: turn marked"),
+        Entry::RunEnded { result: Err(_), .. } => Some("history: run failed"),
+        Entry::RunEnded { result: Ok(_), .. } => Some("history: run completed"),
+        Entry::Command { command, .. } => match command {
+            Command::Cancel { .. } => Some("history: call cancelled"),
+            Command::Step { .. } => Some("history: step"),
+            Command::StartTimer { .. } => Some("history: timer"),
+            Command::CallTask { .. } => Some("history: task"),
+            _ => None,
+        },
+        Entry::Delivered { outcome, .. } => match outcome {
+            Outcome::TimedOut => Some("history: caller's limit ran out"),
+            Outcome::Failed(record) if record.kind == FailureKind::Crashed => {
+                Some("history: attempt given up after crashes")
+            }
+            _ => None,
+        },
+        Entry::Steered { steering, .. } => match steering {
+            Steering::Stopped { .. } => Some("history: stopped"),
+            Steering::TurnRetried => Some("history: turn retried"),
+            Steering::CancelRequested => Some("history: instance cancelled"),
+            _ => None,
+        },
+        _ => None,
+    };
+    entries.iter().filter_map(feature).collect()
 }

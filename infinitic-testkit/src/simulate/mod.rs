@@ -19,6 +19,7 @@
 
 mod check;
 mod code;
+mod image;
 mod model;
 mod plant;
 mod process;

@@ -9,9 +9,10 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use infinitic_core::{Entry, InstanceId, Timestamp, codec};
+use infinitic_core::{Entry, Instance, InstanceId, Timestamp};
 use infinitic_runtime::backend::{KeyValue, RowOp, StoreError, Table, Visit};
 
+use super::image::Image;
 use super::rng::Rng;
 
 type Tables = BTreeMap<Table, BTreeMap<Bytes, Bytes>>;
@@ -27,6 +28,8 @@ pub(crate) struct SimStore(Mutex<Inner>);
 struct Inner {
     view: Tables,
     durable: Tables,
+    /// What the durable history rows say.
+    images: BTreeMap<InstanceId, Image>,
     last_batch: u64,
     /// The batch whose write failed last.
     unsynced: Option<Unsynced>,
@@ -61,6 +64,7 @@ impl SimStore {
         Self(Mutex::new(Inner {
             view: Tables::new(),
             durable: Tables::new(),
+            images: BTreeMap::new(),
             last_batch: 0,
             unsynced: None,
             rng,
@@ -121,22 +125,43 @@ impl SimStore {
             .collect()
     }
 
-    /// The durable entries of an instance, row after row.
-    pub(crate) fn entries(&self, id: InstanceId) -> Vec<Entry> {
-        let inner = self.lock();
-        let rows = inner.durable.get(&Table::History);
-        rows.map_or_else(Vec::new, |rows| entries_of(rows, id))
+    /// Looks at what the durable rows say about an instance.
+    pub(crate) fn image<T>(&self, id: InstanceId, look: impl FnOnce(&Image) -> T) -> Option<T> {
+        self.lock().images.get(&id).map(look)
     }
 
-    /// The instances that have durable history rows.
-    pub(crate) fn instances(&self) -> Vec<InstanceId> {
-        let mut ids: Vec<InstanceId> = self
-            .rows(Table::History)
-            .iter()
-            .filter_map(|(key, _)| Some(InstanceId::from_bytes(key.get(..ID)?.try_into().ok()?)))
-            .collect();
-        ids.dedup();
-        ids
+    /// The durable state of an instance.
+    pub(crate) fn instance(&self, id: InstanceId) -> Option<Instance> {
+        self.image(id, |image| image.instance.clone()).flatten()
+    }
+
+    /// The instances that have not ended.
+    pub(crate) fn open(&self) -> Vec<InstanceId> {
+        let inner = self.lock();
+        let images = inner.images.iter();
+        images
+            .filter(|(_, image)| image.is_open())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// **Invariant:** recovery finds every open instance: it stands in `Open`, or has an id from the
+    /// lowest watermark on. Answers those that it would not find.
+    pub(crate) fn unfindable(&self) -> Vec<InstanceId> {
+        let open = self.open();
+        let inner = self.lock();
+        let watermarks = inner.durable.get(&Table::Meta).into_iter().flatten();
+        let lowest = watermarks
+            .filter(|(key, _)| key.starts_with(b"watermark/"))
+            .map(|(_, id)| &id[..])
+            .min()
+            .unwrap_or_default();
+        let listed = inner.durable.get(&Table::Open);
+        let is_listed =
+            |id: &InstanceId| listed.is_some_and(|listed| listed.contains_key(&id.as_bytes()[..]));
+        open.into_iter()
+            .filter(|id| id.as_bytes()[..] < *lowest && !is_listed(id))
+            .collect()
     }
 
     /// Records that were removed.
@@ -148,17 +173,6 @@ impl SimStore {
     pub(crate) fn take_violations(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().violations)
     }
-}
-
-fn decode(row: &[u8]) -> Vec<Entry> {
-    codec::decode_row(row).map_or_else(|_| Vec::new(), |(_, entries)| entries)
-}
-
-fn entries_of(rows: &BTreeMap<Bytes, Bytes>, id: InstanceId) -> Vec<Entry> {
-    rows.range(Bytes::copy_from_slice(id.as_bytes())..)
-        .take_while(|(key, _)| key.starts_with(id.as_bytes()))
-        .flat_map(|(_, value)| decode(value))
-        .collect()
 }
 
 fn apply(tables: &mut Tables, ops: &[RowOp]) {
@@ -185,17 +199,17 @@ impl Inner {
         for op in ops.iter().filter(|op| op.table == Table::History) {
             let rows = self.durable.get(&Table::History).unwrap_or(&empty);
             let (id, row) = op.key.split_at(ID);
+            let id = InstanceId::from_bytes(id.try_into().expect("sixteen bytes"));
             match &op.value {
                 Some(value) if rows.get(&op.key).is_some_and(|old| old != value) => {
                     self.violations
                         .push(format!("history row {:02x?} was rewritten", op.key));
                 }
-                Some(_) => {}
+                Some(_) if rows.contains_key(&op.key) => {}
+                Some(value) => self.images.entry(id).or_default().add_row(id, value),
                 None if row == [0; 4] => {
-                    let id = InstanceId::from_bytes(id.try_into().expect("sixteen bytes"));
-                    let entries = entries_of(rows, id);
-                    if !entries.is_empty() {
-                        let at = self.now;
+                    if let Some(image) = self.images.remove(&id) {
+                        let (entries, at) = (image.entries, self.now);
                         self.purged.insert(id, Purged { entries, at });
                     }
                 }

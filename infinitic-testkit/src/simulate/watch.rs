@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use infinitic_core::{
-    Answer, CommandId, Entry, InstanceId, Payload, Position, Reopening, RequestId, RunNo,
-    TaskAttempt,
+    Answer, CommandId, Entry, InstanceId, Payload, Reopening, RequestId, RunResult, TaskAttempt,
 };
 use infinitic_runtime::worker::Outgoing;
 
@@ -74,9 +73,13 @@ impl Watch {
         clients: &[Client],
         requests: &BTreeMap<RequestId, Asked>,
     ) {
+        let was_asked = |id: CommandId| {
+            let image = store.image(id.instance, |image| image.was_asked(id));
+            image.unwrap_or(false)
+        };
         let is_durable = match item {
-            Outgoing::Task(attempt) => was_asked(store, attempt.id),
-            Outgoing::Step(attempt, _) => was_asked(store, attempt.id),
+            Outgoing::Task(attempt) => was_asked(attempt.id),
+            Outgoing::Step(attempt, _) => was_asked(attempt.id),
             Outgoing::Answer(request, answer) => {
                 let Some(client) = requests
                     .get(request)
@@ -85,10 +88,10 @@ impl Watch {
                     return self.violation(format!("nobody made request {request:?}"));
                 };
                 match answer {
-                    Answer::Started { .. } => !store.entries(client.id).is_empty(),
-                    Answer::Ended(told) => store.entries(client.id).iter().any(
-                        |entry| matches!(entry, Entry::RunEnded { result, .. } if result == told),
-                    ),
+                    Answer::Started { .. } => store.instance(client.id).is_some(),
+                    Answer::Ended(told) => store
+                        .image(client.id, |image| has_ended_with(&image.entries, told))
+                        .unwrap_or(false),
                     Answer::Done | Answer::State(_) | Answer::Refused(_) => true,
                 }
             }
@@ -124,28 +127,9 @@ impl Watch {
     }
 }
 
-/// Whether the store holds the command of that id.
-fn was_asked(store: &SimStore, id: CommandId) -> bool {
-    let mut runs: BTreeMap<RunNo, (Reopening, u32)> = BTreeMap::new();
-    for entry in store.entries(id.instance) {
-        match entry {
-            Entry::Command { run, .. } => {
-                let (reopening, commands) = runs.entry(run).or_default();
-                let position = Position(*commands);
-                *commands += 1;
-                if (run, *reopening, position) == (id.run, id.reopening, id.position) {
-                    return true;
-                }
-            }
-            Entry::Reopened {
-                run, commands_kept, ..
-            } => {
-                let (reopening, commands) = runs.entry(run).or_default();
-                *reopening = reopening.next();
-                *commands = commands_kept;
-            }
-            _ => {}
-        }
-    }
-    false
+/// Whether a run ended with that result.
+pub(crate) fn has_ended_with(entries: &[Entry], told: &RunResult) -> bool {
+    entries
+        .iter()
+        .any(|entry| matches!(entry, Entry::RunEnded { result, .. } if result == told))
 }

@@ -241,7 +241,7 @@ impl World {
         let ids = self.clients.iter().map(|client| client.id);
         let own: Vec<_> = ids
             .filter(|id| infinitic_runtime::worker::shard_of(*id, total) == index)
-            .filter(|id| !self.store.entries(*id).is_empty())
+            .filter(|id| self.store.instance(*id).is_some())
             .collect();
         (!own.is_empty()).then(|| own[self.rng.index(own.len())])
     }

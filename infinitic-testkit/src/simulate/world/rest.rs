@@ -54,7 +54,7 @@ impl World {
 
     /// Looks whether all is over, and retries what stands still, as an operator would.
     pub(super) fn look(&mut self) {
-        let open = self.open();
+        let open = self.store.open();
         let is_told = self.clients.iter().all(|c| c.stage == Stage::Done);
         if open.is_empty() && is_told && self.is_idle() {
             self.over = true;
@@ -81,16 +81,6 @@ impl World {
         self.schedule(self.looks.pause_ms, Event::Look);
     }
 
-    /// Instances of the store that have not ended.
-    fn open(&self) -> Vec<InstanceId> {
-        let mut ids = self.store.instances();
-        ids.retain(|id| {
-            let instance = check::fold(*id, &self.store.entries(*id));
-            instance.is_some_and(|instance| !instance.status().is_ended())
-        });
-        ids
-    }
-
     /// Whether nothing is under way but what clients ask.
     fn is_idle(&self) -> bool {
         let Some(process) = &self.process else {
@@ -110,7 +100,7 @@ impl World {
     fn retry_stopped(&mut self, open: &[InstanceId]) -> bool {
         let mut retried = false;
         for id in open {
-            let instance = check::fold(*id, &self.store.entries(*id));
+            let instance = self.store.instance(*id);
             let Some(why) = instance.and_then(|instance| instance.stopped) else {
                 continue;
             };
@@ -140,7 +130,7 @@ impl World {
 
     fn describe(&self, open: &[InstanceId]) -> String {
         let instances = open.iter().map(|id| {
-            let instance = check::fold(*id, &self.store.entries(*id));
+            let instance = self.store.instance(*id);
             let waits = instance.map(|instance| {
                 let open = instance.runs.values().flat_map(|run| run.open.values());
                 open.map(|open| open.kind.describe()).collect::<Vec<_>>()
@@ -171,7 +161,7 @@ impl World {
             };
             let mut live = live.clone();
             live.waiting.clear();
-            let stored = check::fold(client.id, &self.store.entries(client.id));
+            let stored = self.store.instance(client.id);
             if stored.as_ref() != Some(&live) {
                 self.watch.violation(format!(
                     "memory and store differ about {}:\n  {live:?}\n  {stored:?}",
@@ -179,8 +169,10 @@ impl World {
                 ));
             }
         }
-        let found = check::open_index(&self.store);
-        self.watch.extend(found);
+        for id in self.store.unfindable() {
+            self.watch
+                .violation(format!("recovery would not find the open instance {id}"));
+        }
     }
 
     /// Judges the histories, then waits for the end of the retention time.
@@ -191,8 +183,14 @@ impl World {
         for (index, client) in self.clients.iter().enumerate() {
             let entries = match purged.get(&client.id) {
                 Some(purged) => purged.entries.clone(),
-                None => self.store.entries(client.id),
+                None => {
+                    let entries = self.store.image(client.id, |image| image.entries.clone());
+                    entries.unwrap_or_default()
+                }
             };
+            for feature in check::features(&entries) {
+                self.watch.count(feature);
+            }
             let violations = check::instance(client, &entries);
             found.extend(
                 violations
