@@ -1,7 +1,7 @@
 //! The audit: do the input, the notebook, the ledger and the stored results tell the same story?
 //!
-//! It changes nothing: it opens the store as the only worker, hosts the workflow (so that nothing
-//! stands still for want of it) but no service (so that nothing is done), and asks for each order.
+//! It opens the store as the only worker. It hosts the workflow, so that no order stands still for
+//! want of it, but no service: an open order may come to the end of its timer, and does nothing.
 //! What the answers mean is decided in `compare`, which is plain code.
 
 mod compare;
