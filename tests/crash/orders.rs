@@ -21,7 +21,9 @@ pub fn program() -> &'static Path {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--quiet", "--example", "orders", "--target-dir"])
+            // The whole workspace's choice of features, so that no dependency is built twice.
+            .args(["build", "--quiet", "--workspace", "--example", "orders"])
+            .arg("--target-dir")
             .arg(profile.parent().unwrap());
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
