@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use infinitic::prelude::*;
 
-use crate::env::{Env, Log, failed};
+use crate::env::{Env, Log, failed, until};
 use crate::lab::{Refusal, TestLab, lab, name};
 
 on_all_backends! {
@@ -25,8 +25,7 @@ on_all_backends! {
     combinators_of_the_futures_crate_work,
 }
 
-/// Starts a workflow that waits for gates, opens them in the given order, and gives the result;
-/// with a restart in the middle, if wanted.
+/// Starts a workflow that waits for gates, opens them in the given order, and gives the result.
 macro_rules! opened_in_order {
     ($env:expr, $flow:ident, $gates:expr, $opened:expr) => {{
         let bench = TestLab::default();
@@ -37,14 +36,27 @@ macro_rules! opened_in_order {
             for gate in $gates {
                 bench.until_begun(gate).await;
             }
-            for gate in $opened {
+            for (number, gate) in (1..).zip($opened) {
                 bench.open(gate);
-                bench.log.until(&format!("{gate} ends"), 1).await;
+                until_waits(&run, $gates.len() - number).await;
             }
             run.await
         });
         (result.await, bench)
     }};
+}
+
+/// Waits until an instance waits for no more gates than that: the outcomes of the others are recorded.
+async fn until_waits<T, E>(run: &Run<T, E>, gates: usize) {
+    until("the outcome is recorded", async || {
+        let waits = run.state().await.unwrap().waits;
+        waits
+            .iter()
+            .filter(|wait| wait.contains("Lab.gated"))
+            .count()
+            <= gates
+    })
+    .await;
 }
 
 #[workflow]
@@ -116,7 +128,7 @@ async fn select_replays_to_the_same_winner_after_restarts(env: &Env) {
             bench.until_begun("middle").await;
             // It ends when the winner is long known.
             bench.open("a");
-            crate::env::until("the loser's end is recorded", async || {
+            until("the loser's end is recorded", async || {
                 run.state().await.unwrap().waits.len() == 1
             })
             .await;

@@ -3,7 +3,8 @@
 
 use std::fmt::{Debug, Display};
 use std::future::pending;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use infinitic::prelude::*;
@@ -58,7 +59,7 @@ pub(crate) fn check(backend: &str, replay: &str, body: impl AsyncFnOnce(&Env)) {
     let env = Env {
         store: match backend {
             "memory" => Store::Memory(Arc::default()),
-            _ => Store::Embedded(tempfile::tempdir().unwrap()),
+            _ => Store::Embedded(empty_store()),
         },
         replay: match replay {
             "always" => Replay::Always,
@@ -71,6 +72,36 @@ pub(crate) fn check(backend: &str, replay: &str, body: impl AsyncFnOnce(&Env)) {
         .unwrap();
     let ended = runtime.block_on(async { tokio::time::timeout(TEST_LIMIT, body(&env)).await });
     assert!(ended.is_ok(), "the test did not end within {TEST_LIMIT:?}");
+}
+
+/// A directory with an empty store. Making one takes some hundred syncs of the disk, so it is made once
+/// and copied.
+fn empty_store() -> TempDir {
+    static EMPTY: OnceLock<TempDir> = OnceLock::new();
+    let empty = EMPTY.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let worker = Worker::embedded(dir.path().join("data")).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runs = worker.run_until(std::future::ready(()));
+        runtime.unwrap().block_on(runs).unwrap();
+        dir
+    });
+    let dir = tempfile::tempdir().unwrap();
+    copy(&empty.path().join("data"), &dir.path().join("data"));
+    dir
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 /// A store that outlives its workers, and how they replay.
@@ -170,12 +201,11 @@ impl Log {
     pub(crate) async fn until(&self, line: &str, times: usize) {
         let come = |lines: &Vec<String>| lines.iter().filter(|l| *l == line).count() >= times;
         let mut lines = self.0.subscribe();
-        let waited = tokio::time::timeout(PATIENCE, lines.wait_for(come)).await;
+        // What is waited for stays locked while its guard lives.
+        let waited = tokio::time::timeout(PATIENCE, lines.wait_for(come));
+        let has_come = waited.await.is_ok();
         let all = self.all();
-        assert!(
-            waited.is_ok(),
-            "`{line}` did not come {times} times: {all:?}"
-        );
+        assert!(has_come, "`{line}` did not come {times} times: {all:?}");
     }
 }
 

@@ -185,9 +185,8 @@ async fn unhosted_services_hold_nobody_else(env: &Env) {
                 .unwrap(),
             "a"
         );
-        for run in waiting {
-            run.cancel().await.unwrap();
-        }
+        let cancels = waiting.iter().map(Run::cancel);
+        futures::future::try_join_all(cancels).await.unwrap();
     })
     .await;
 }

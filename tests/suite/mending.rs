@@ -170,7 +170,7 @@ macro_rules! diverges {
         let well = |worker: Worker| worker.service(bench.clone()).workflow(good::flow);
         let badly = |worker: Worker| worker.service(bench.clone()).workflow($bad::flow);
         let id = $env
-            .run(well, async |client| {
+            .cut_off(well, async |client| {
                 let run = client.new_workflow::<good::flow>().flow(name("a"));
                 let run = run.dispatch().await.unwrap();
                 bench.until_begun("a").await;
@@ -249,7 +249,7 @@ async fn outcomes_that_come_meanwhile_are_not_lost(env: &Env) {
         })
     };
     let id = env
-        .run(host, async |client| {
+        .cut_off(host, async |client| {
             let run = client.new_workflow::<GathersClient>().run().dispatch();
             let run = run.await.unwrap();
             bench.open("first");

@@ -155,7 +155,7 @@ async fn there_is_no_longest_timer(env: &Env) {
     let bench = TestLab::default();
     let host = |worker: Worker| worker.service(bench.clone()).workflow(for_ever);
     let id = env
-        .run(host, async |client| {
+        .cut_off(host, async |client| {
             let run = client.new_workflow::<for_ever>().for_ever().dispatch();
             let run = run.await.unwrap();
             assert_eq!(run.state().await.unwrap().waits.len(), 4);
