@@ -433,9 +433,13 @@ impl Shard {
                 self.outgoing.push(Outgoing::Answer(request, answer));
             }
             Effect::EndInstance => {
-                let rows = self.slots.get(&id).map_or(0, |slot| slot.rows + 1);
+                let slot = self.slots.get(&id);
+                let rows = slot.map_or(0, |slot| slot.rows + 1);
+                // The instance's own clock, which does not run back: recovery counts from it, too.
+                let instance = slot.and_then(|slot| slot.instance.as_ref());
+                let ended_at = instance.map_or(now, |instance| instance.changed_at);
                 self.checkpoint
-                    .ended(id, rows, now + self.settings.retention);
+                    .ended(id, rows, ended_at + self.settings.retention);
             }
             Effect::ReopenInstance => self.checkpoint.reopened(id, &mut self.ops),
         }
@@ -591,11 +595,18 @@ impl Shard {
         self.commit_now = Some(commit_now);
     }
 
-    /// Whether attempts are still given out one by one.
+    /// Whether the shard is careful after some deaths in a row.
     #[doc(hidden)]
     #[must_use]
     pub fn is_cautious(&self) -> bool {
         self.settings.cautious
+    }
+
+    /// Whether attempts are left that are given out with care.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_suspects(&self) -> bool {
+        !self.suspects.is_done()
     }
 
     /// The state of an instance, if it is in memory: for checks of simulations.
