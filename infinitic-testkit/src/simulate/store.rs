@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use infinitic_core::{Entry, Instance, InstanceId, Timestamp};
+use infinitic_core::{Entry, Instance, InstanceId, RunNo, Timestamp};
 use infinitic_runtime::backend::{KeyValue, RowOp, StoreError, Table, Visit};
 
 use super::image::Image;
+use super::process::{Dice, Died, Shared, lock};
+use super::profile::Profile;
 use super::rng::Rng;
 
 type Tables = BTreeMap<Table, BTreeMap<Bytes, Bytes>>;
@@ -36,9 +38,19 @@ struct Inner {
     rng: Rng,
     write_faults: u64,
     read_faults: u64,
+    /// Notes of turns, if this store can take some.
+    notes: Option<Notes>,
+    dice: Shared<Dice>,
     now: Timestamp,
     purged: BTreeMap<InstanceId, Purged>,
     violations: Vec<String>,
+}
+
+/// Which turn each shard is in: outlives the process, not the machine.
+#[derive(Debug, Default)]
+struct Notes {
+    now: BTreeMap<u16, (InstanceId, RunNo)>,
+    found: Vec<(InstanceId, RunNo)>,
 }
 
 #[derive(Debug)]
@@ -59,8 +71,9 @@ pub(crate) struct Purged {
 }
 
 impl SimStore {
-    /// An empty store whose writes and reads fail in so many of 1000 cases.
-    pub(crate) fn new(rng: Rng, write_faults: u64, read_faults: u64) -> Self {
+    /// An empty store with the faults of a profile.
+    pub(crate) fn new(mut rng: Rng, profile: &Profile, dice: &Shared<Dice>) -> Self {
+        let notes = rng.chance(500).then(Notes::default);
         Self(Mutex::new(Inner {
             view: Tables::new(),
             durable: Tables::new(),
@@ -68,8 +81,10 @@ impl SimStore {
             last_batch: 0,
             unsynced: None,
             rng,
-            write_faults,
-            read_faults,
+            write_faults: profile.write_faults,
+            read_faults: profile.read_faults,
+            notes,
+            dice: Arc::clone(dice),
             now: Timestamp::default(),
             purged: BTreeMap::new(),
             violations: Vec::new(),
@@ -78,6 +93,13 @@ impl SimStore {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A process opens it, and finds the notes of the one before.
+    pub(crate) fn open_again(&self) {
+        if let Some(notes) = &mut self.lock().notes {
+            notes.found = std::mem::take(&mut notes.now).into_values().collect();
+        }
     }
 
     /// Nothing fails from here on.
@@ -262,6 +284,33 @@ impl KeyValue for SimStore {
         inner.keep(number, batch);
         apply(&mut inner.view, batch);
         Ok(())
+    }
+
+    fn note_turn(&self, shard: u16, turn: Option<(InstanceId, RunNo)>) -> bool {
+        let (is_noted, dice) = {
+            let mut inner = self.lock();
+            let Some(notes) = &mut inner.notes else {
+                return false;
+            };
+            match turn {
+                Some(turn) => notes.now.insert(shard, turn),
+                None => notes.now.remove(&shard),
+            };
+            (turn.is_some(), Arc::clone(&inner.dice))
+        };
+        // Nothing else may kill the process in the very turn that it has noted.
+        if is_noted && lock(&dice).strikes("in a turn") {
+            std::panic::resume_unwind(Box::new(Died));
+        }
+        true
+    }
+
+    fn noted_turns(&self) -> Vec<(InstanceId, RunNo)> {
+        let inner = self.lock();
+        inner
+            .notes
+            .as_ref()
+            .map_or_else(Vec::new, |notes| notes.found.clone())
     }
 
     fn last_batch(&self) -> u64 {

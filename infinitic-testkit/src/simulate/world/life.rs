@@ -25,6 +25,7 @@ impl World {
             return;
         }
         self.life += 1;
+        self.store.open_again();
         let broken = !self.healing && self.profile.with_traps && self.rng.chance(400);
         set_broken(broken);
         let total = usize::try_from(self.rng.between(1, self.profile.shards_max)).unwrap_or(1);

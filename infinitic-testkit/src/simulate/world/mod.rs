@@ -31,6 +31,8 @@ pub(crate) use rest::MUST_BE_EMPTY;
 
 /// Events after which a run is given up: some hundred times what the longest one needs.
 const EVENTS_MAX: u64 = 400_000;
+/// The last of them, which tell why there is no end.
+const LAST_EVENTS: u64 = 30;
 
 /// Where virtual time begins: late enough that clocks may run behind.
 const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -154,13 +156,13 @@ impl World {
         super::code::reset();
         let mut rng = Rng::new(seed);
         let profile = Profile::draw(&mut rng.fork());
-        let store = SimStore::new(rng.fork(), profile.write_faults, profile.read_faults);
-        let dice = Dice {
+        let dice = Arc::new(Mutex::new(Dice {
             rng: rng.fork(),
             per_mille: profile.crash_per_mille,
             left: profile.crashes_max,
             struck: BTreeMap::new(),
-        };
+        }));
+        let store = SimStore::new(rng.fork(), &profile, &dice);
         let hosted = Hosted::default();
         hosted
             .workflow(Simulated::default)
@@ -176,7 +178,7 @@ impl World {
             arriving: 0,
             store: Arc::new(store),
             hosted,
-            dice: Arc::new(Mutex::new(dice)),
+            dice,
             process: None,
             life: 0,
             unclean: 0,
@@ -245,6 +247,9 @@ impl World {
             self.now = self.now.max(next.time);
             self.digest = mix(self.digest, mix(self.now, next.number));
             self.store.set_now(self.clock());
+            if self.handled > EVENTS_MAX - LAST_EVENTS {
+                self.trace(|_| format!("event: {:?}", next.event));
+            }
             self.happens(next.event);
         }
         if self.watch.is_clean() {

@@ -93,7 +93,7 @@ impl World {
             && lanes.iter().all(|lane| {
                 lane.mailbox.is_empty()
                     && lane.shard.next_timer().is_none()
-                    && !lane.shard.is_cautious()
+                    && !lane.shard.has_suspects()
             })
     }
 

@@ -106,11 +106,15 @@ impl World {
         let durable = lock(&process.committer).durable[index];
         lane.shard.made_durable(durable);
         let wake = lane.shard.next_timer();
-        let is_busy = lane.shard.wants_checkpoint() || lane.shard.is_cautious();
+        let is_busy = lane.shard.wants_checkpoint() || lane.shard.has_suspects();
+        let is_purging = lane.shard.is_purging();
         let has_mail = !lane.mailbox.is_empty();
         if let Some(due) = wake {
             let delay = self.until(due).max(1);
             self.round_in(index, delay);
+        }
+        if is_purging {
+            self.round_in(index, 1);
         }
         if is_busy {
             self.round_in(index, 2_000);
@@ -355,6 +359,8 @@ fn handle_round(lane: &mut Lane, now: Timestamp) -> Option<Commit> {
             shard.take_checkpoint(now);
         }
         shard.purge(now).ok();
+    } else if shard.is_purging() {
+        shard.purge_on(now).ok();
     }
     shard.take_commit()
 }
