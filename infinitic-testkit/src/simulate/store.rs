@@ -167,8 +167,8 @@ impl SimStore {
             .collect()
     }
 
-    /// **Invariant:** recovery finds every open instance: it stands in `Open`, or has an id from the
-    /// lowest watermark on. Answers those that it would not find.
+    /// **Invariant:** recovery finds every open instance: it stands in `Open`, or has an id from
+    /// the lowest watermark on. Answers those that it would not find.
     pub(crate) fn unfindable(&self) -> Vec<InstanceId> {
         let open = self.open();
         let inner = self.lock();
