@@ -46,7 +46,8 @@ macro_rules! opened_in_order {
     }};
 }
 
-/// Waits until an instance waits for no more gates than that: the outcomes of the others are recorded.
+/// Waits until an instance waits for no more gates than that: the outcomes of the others are
+/// recorded.
 async fn until_waits<T, E>(run: &Run<T, E>, gates: usize) {
     until("the outcome is recorded", async || {
         let waits = run.state().await.unwrap().waits;

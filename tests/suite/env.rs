@@ -74,8 +74,8 @@ pub(crate) fn check(backend: &str, replay: &str, body: impl AsyncFnOnce(&Env)) {
     assert!(ended.is_ok(), "the test did not end within {TEST_LIMIT:?}");
 }
 
-/// A directory with an empty store. Making one takes some hundred syncs of the disk, so it is made once
-/// and copied.
+/// A directory with an empty store. Making one takes some hundred syncs of the disk, so it is made
+/// once and copied.
 fn empty_store() -> TempDir {
     static EMPTY: OnceLock<TempDir> = OnceLock::new();
     let empty = EMPTY.get_or_init(|| {
