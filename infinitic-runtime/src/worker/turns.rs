@@ -75,12 +75,12 @@ impl Shard {
     /// Sees to it that the next process knows of this turn, should this one die of it.
     ///
     /// A note in a file is enough, and cheap. A mark in the history takes a sync; it is for stores
-    /// without notes, and for an instance that the process before died of and that has no rows yet:
-    /// a poisonous start that its client sends again and again.
+    /// without notes, and for an instance in whose turn the process before died: what made that turn
+    /// due (the start, an outcome) becomes durable with the mark, so that the next process comes to
+    /// the same turn and counts it.
     fn before_turn(&mut self, id: InstanceId, run: RunNo) {
-        let is_new = self.slots.get(&id).is_some_and(|slot| slot.rows == 0);
-        let is_poison = is_new && self.blamed.contains_key(&id);
-        if is_poison || !self.store.note_turn(self.number, Some((id, run))) {
+        let is_noted = self.store.note_turn(self.number, Some((id, run)));
+        if !is_noted || self.blamed.contains_key(&id) {
             self.mark_turn(id, run, false);
         }
     }
@@ -102,7 +102,8 @@ impl Shard {
         if !self.settings.cautious {
             return instance;
         }
-        let (Some(run), Some(slot)) = (self.blamed.remove(&id), self.slots.get_mut(&id)) else {
+        let run = self.blamed.get(&id).copied();
+        let (Some(run), Some(slot)) = (run, self.slots.get_mut(&id)) else {
             return instance;
         };
         slot.instance = Some(instance);
