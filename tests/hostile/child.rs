@@ -30,7 +30,8 @@ fn plays_its_role() {
     };
     let dir = PathBuf::from(std::env::var_os(DIR).unwrap());
     match role.as_str() {
-        "digger" => crate::deadly::digger(&dir),
+        "digger" => crate::deadly::digger(&dir, false),
+        "late digger" => crate::deadly::digger(&dir, true),
         "killer" => crate::deadly::killer(&dir),
         "holder" => crate::directories::holder(&dir),
         "opener" => crate::directories::opener(&dir),

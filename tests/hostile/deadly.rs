@@ -53,6 +53,11 @@ fn dig(depth: u64) -> u64 {
     dig(depth + 1) + wide[7]
 }
 
+#[service]
+async fn permits() -> Result<()> {
+    Ok(())
+}
+
 #[workflow]
 #[derive(Default)]
 struct Digger {
@@ -61,8 +66,12 @@ struct Digger {
 
 #[workflow]
 impl Digger {
-    async fn dig(&self, deep: bool) -> Result<u64> {
-        timer(Duration::from_millis(10)).await;
+    async fn dig(&self, deep: bool, by_task: bool) -> Result<u64> {
+        if by_task {
+            new_service::<permits>().permits().await?;
+        } else {
+            timer(Duration::from_millis(10)).await;
+        }
         let depth = if deep && !self.is_mended { dig(0) } else { 1 };
         timer(Duration::from_millis(30)).await;
         Ok(depth)
@@ -70,13 +79,14 @@ impl Digger {
 }
 
 /// Starts what has not been started; ends when the culprit stands still and the others have ended.
-pub(crate) fn digger(dir: &Path) {
+/// The deadly turn is made due by a timer, or by the outcome of a task.
+pub(crate) fn digger(dir: &Path, by_task: bool) {
     let worker = Worker::embedded(dir.join("data")).unwrap();
-    let worker = worker.workflow(Digger::default);
+    let worker = worker.service(permits).workflow(Digger::default);
     run(with_worker(worker, async |client| {
         let starts = ids(dir, client).into_iter().enumerate().map(|(n, id)| {
             let digger = client.new_workflow::<DiggerClient>().with_id(id);
-            digger.dig(n == 0)
+            digger.dig(n == 0, by_task)
         });
         let mut runs = client.dispatch_many(starts).await.unwrap();
         let culprit = runs.remove(0);
@@ -90,11 +100,21 @@ pub(crate) fn digger(dir: &Path) {
 
 #[test]
 fn a_workflow_that_overflows_its_stack_is_set_aside() {
+    set_aside("digger");
+}
+
+#[test]
+fn a_workflow_that_overflows_its_stack_by_an_outcome_is_set_aside() {
+    set_aside("late digger");
+}
+
+fn set_aside(role: &str) {
     let temp = tempfile::tempdir().unwrap();
-    let (deaths, said) = deaths("digger", temp.path(), 6);
+    let (deaths, said) = deaths(role, temp.path(), 6);
     assert!(deaths >= 2, "it died {deaths} times");
     assert_says(&said[0], &["the process died", "retry_turn"]);
     let worker = Worker::embedded(temp.path().join("data")).unwrap();
+    let worker = worker.service(permits);
     let mended = worker.workflow(|| Digger { is_mended: true });
     run(with_worker(mended, async |client| {
         let culprit = ids(temp.path(), client)[0];
