@@ -44,6 +44,8 @@ pub(crate) struct Mailbox {
 struct State {
     waiting: VecDeque<Input>,
     round: Vec<Input>,
+    /// How many belong into the next round: those of one that was given up stay together.
+    together: usize,
     /// Which thread may take; older ones have been given up.
     generation: u64,
     sleeps: bool,
@@ -100,7 +102,8 @@ impl Mailbox {
         if state.waiting.is_empty() && state.closed {
             return Taken::Closed;
         }
-        let count = state.waiting.len().min(ROUND_MAX);
+        let together = std::mem::take(&mut state.together);
+        let count = state.waiting.len().min(ROUND_MAX.max(together));
         let round: Vec<Input> = state.waiting.drain(..count).collect();
         state.round.clone_from(&round);
         Taken::Round(round)
@@ -121,6 +124,7 @@ impl Mailbox {
                 *fresh = false;
             }
         }
+        state.together = inputs.len();
         inputs.append(&mut state.waiting);
         state.waiting = inputs;
         self.arrived.notify_all();

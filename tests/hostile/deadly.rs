@@ -119,7 +119,8 @@ fn set_aside(role: &str) {
     run(with_worker(mended, async |client| {
         let culprit = ids(temp.path(), client)[0];
         let run = client.attach::<u64, Error>(culprit);
-        // It counts deaths, and does not go on by itself.
+        // What killed its process so often does not go on by itself.
+        until_status(&run, Status::Stopped).await;
         run.retry_turn().await.unwrap();
         assert_eq!(run.await.unwrap(), 1);
     }));
@@ -182,7 +183,10 @@ fn a_task_that_kills_the_process_each_time_fails_in_the_end() {
     let temp = tempfile::tempdir().unwrap();
     let (deaths, said) = deaths("killer", temp.path(), 12);
     assert!(deaths >= 5, "it died {deaths} times");
-    assert_says(&said[0], &["Crashed", "the process died 5 times"]);
+    assert_says(
+        &said[0],
+        &["Crashed", "the process died each time", "5 redeliveries"],
+    );
     assert_eq!(said[1..], ["7"; INNOCENT]);
     let attempts = std::fs::read_to_string(temp.path().join("attempts")).unwrap();
     let deadly: Vec<&str> = attempts.lines().filter(|l| l.contains("true")).collect();

@@ -106,7 +106,7 @@ pub(crate) fn full_disk(disk: &Path) {
 }
 
 fn text(number: usize) -> String {
-    format!("{number:0>width$}", width = TEXT)
+    format!("{number:0>5}").repeat(TEXT / 5)
 }
 
 /// Takes all of the disk but [`ROOM`].

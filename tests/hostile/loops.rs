@@ -81,6 +81,16 @@ fn loops_are_stopped_and_the_others_go_on() {
             culprits.iter().map(Run::id).collect::<Vec<_>>()
         })
         .await;
+        // The same code after a restart: tried once, stopped again, and the others go on.
+        with_worker(hosts(), async |client| {
+            let innocent = client.new_workflow::<SpinnerClient>().go_later(false);
+            assert_eq!(innocent.await.unwrap(), 7);
+            for id in &culprits {
+                let run = client.attach::<u32, Error>(*id);
+                until_status(&run, Status::Stopped).await;
+            }
+        })
+        .await;
         spinner.is_mended.store(true, Ordering::SeqCst);
         with_worker(hosts(), async |client| {
             for id in culprits {
@@ -105,4 +115,19 @@ fn a_loop_goes_on_by_retry_turn_once_it_is_mended() {
         run.retry_turn().await.unwrap();
         assert_eq!(run.await.unwrap(), 7);
     }));
+}
+
+#[test]
+fn a_worker_stops_although_a_turn_never_ends() {
+    let spinner = Spinner::default();
+    let made = spinner.clone();
+    let worker = Worker::in_memory().shards(1).turn_limit(LIMIT);
+    let worker = worker.workflow(move || made.clone());
+    run(with_worker(worker, async |client| {
+        // Its first turn loops: it is not acknowledged before the worker is told to stop.
+        let start = client.new_workflow::<SpinnerClient>().go(true).dispatch();
+        tokio::task::yield_now().await;
+        drop(start);
+    }));
+    spinner.is_mended.store(true, Ordering::SeqCst);
 }

@@ -15,6 +15,7 @@ mod load;
 mod maintenance;
 mod node;
 mod recovery;
+mod resume;
 mod shard;
 mod signals;
 mod suspects;

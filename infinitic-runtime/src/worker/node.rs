@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::Hosted;
 use super::committer::{Committer, Releaser};
 use super::recovery;
+use super::resume::Untried;
 use super::shard::{OnForeign, Shard, ShardSettings, unreadable};
 use super::watchdog::{Running, RunningTurn};
 use crate::backend::{KeyValue, StoreError};
@@ -23,6 +24,8 @@ use crate::service::Executor;
 
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How often a stopping worker looks whether a thread has ended.
+const JOIN_EVERY: Duration = Duration::from_micros(500);
 /// How often a shard looks for checkpoints and purges.
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(2);
 /// Instances recovered between two commits.
@@ -48,6 +51,7 @@ pub(crate) struct NodeParts {
 /// The running threads.
 pub(crate) struct Node {
     shared: Arc<Shared>,
+    stopped: AtomicBool,
     committer_thread: Mutex<Option<JoinHandle<()>>>,
     watchdog_thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -65,6 +69,7 @@ struct Shared {
 struct ShardThread {
     number: u16,
     running: Mutex<Arc<Running>>,
+    untried: Untried,
     generation: Mutex<u64>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -99,6 +104,7 @@ impl Node {
             .map(|shard| ShardThread {
                 number: shard.number,
                 running: Mutex::new(Arc::clone(&shard.running)),
+                untried: shard.resuming.untried.clone(),
                 generation: Mutex::new(0),
                 thread: Mutex::new(None),
             })
@@ -119,6 +125,7 @@ impl Node {
         };
         let node = Self {
             shared,
+            stopped: AtomicBool::new(false),
             committer_thread: Mutex::new(Some(thread)),
             watchdog_thread: Mutex::new(Some(watchdog_thread)),
         };
@@ -138,15 +145,17 @@ impl Node {
     /// Finishes what has arrived, makes it durable and ends the threads. Blocks.
     pub(crate) fn stop(&self) {
         let shared = &self.shared;
-        if shared.stopping.swap(true, Ordering::SeqCst) {
+        if self.stopped.swap(true, Ordering::SeqCst) {
             return;
         }
         for mailbox in &shared.parts.mailboxes {
             mailbox.close();
         }
         for shard in &shared.shards {
-            join(&shard.thread);
+            join_last(&shard.thread);
         }
+        // Not before: a turn that never ends keeps its thread until the watchdog gives it up.
+        shared.stopping.store(true, Ordering::SeqCst);
         shared.committer.close();
         join(&self.committer_thread);
         if let Some(watchdog) = self
@@ -163,6 +172,18 @@ impl Node {
         shared.parts.replies.close();
         shared.parts.store.close();
     }
+}
+
+/// Waits for the end of a thread, or of the one that takes over from it.
+fn join_last(thread: &Mutex<Option<JoinHandle<()>>>) {
+    let runs = || {
+        let handle = thread.lock().unwrap_or_else(PoisonError::into_inner);
+        handle.as_ref().is_some_and(|handle| !handle.is_finished())
+    };
+    while runs() {
+        std::thread::park_timeout(JOIN_EVERY);
+    }
+    join(thread);
 }
 
 fn join(thread: &Mutex<Option<JoinHandle<()>>>) {
@@ -230,6 +251,7 @@ fn new_shard(parts: &NodeParts, committer: &Arc<Committer>, number: u16, generat
     let store = Arc::clone(&parts.store);
     let settings = parts.settings.clone();
     let mut shard = Shard::new(number, store, &parts.hosted, settings, on_foreign);
+    shard.defer_turns();
     let committer = Arc::clone(committer);
     shard.commit_now = Some(Arc::new(move |commit| {
         let (shard, number) = (commit.shard, commit.number);
@@ -276,6 +298,7 @@ impl Shared {
             for input in round {
                 self.handle(&mut shard, input, now);
             }
+            self.survive(shard.resume(now));
             self.survive(shard.ring(now, TIMERS_AT_ONCE));
             if shard.settings.cautious {
                 self.survive(shard.examine_suspects(now));
@@ -290,9 +313,10 @@ impl Shared {
                 self.survive(shard.purge_on(now));
             }
             self.commit(&mut shard, generation);
+            shard.end_round();
             let now = self.parts.clock.now();
             patience = match shard.next_timer() {
-                _ if shard.is_purging() => Duration::ZERO,
+                _ if shard.is_purging() || shard.is_resuming() => Duration::ZERO,
                 Some(due) => due.since(now).min(MAINTENANCE_EVERY),
                 None => MAINTENANCE_EVERY,
             };
@@ -323,6 +347,8 @@ impl Shared {
                      code must not loop or block: mend it, and the instance goes on after the \
                      deployment, or with retry_turn"
                 );
+                // What is behind it in the round may ask for the same turn: a start, a retry.
+                shard.bar(id, why.clone());
                 (id, shard.stop(id, run, why, now), None)
             }
         };
@@ -394,6 +420,8 @@ impl Shared {
         let submitted = self.committer.give_up(entry.number, next);
         let mut shard = new_shard(&self.parts, &self.committer, entry.number, next);
         shard.continue_after(submitted);
+        entry.untried.remove(turn.id);
+        shard.take_over(entry.untried.clone());
         let recovered = recover(
             &self.parts,
             &self.committer,

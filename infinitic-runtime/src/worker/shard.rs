@@ -19,6 +19,7 @@ use super::cache::UseOrder;
 use super::checkpoint::Checkpoint;
 use super::layout;
 use super::load::{self, Loaded};
+use super::resume::Resuming;
 use super::suspects::Suspects;
 use crate::backend::{KeyValue, RowOp, StoreError};
 use crate::workflow::{HostedWorkflows, LiveRun, StepJob};
@@ -144,6 +145,8 @@ pub struct Shard {
     pub(super) commit_now: Option<CommitNow>,
     /// What this thread is about to run, for the watchdog.
     pub(super) running: Arc<super::watchdog::Running>,
+    /// Code that runs again, and code that must not.
+    pub(super) resuming: Resuming,
 }
 
 impl std::fmt::Debug for Shard {
@@ -211,6 +214,7 @@ impl Shard {
             keeps_notes,
             commit_now: None,
             running: Arc::default(),
+            resuming: Resuming::default(),
         }
     }
 
@@ -255,11 +259,11 @@ impl Shard {
                 }
             }
             Message::RetryTurn { cut: None, request } => {
-                let cut = self.plan(to, engine::plan_retry_turn)?;
+                let cut = self.plan(to, engine::plan_retry_turn, now)?;
                 Message::RetryTurn { cut, request }
             }
             Message::RetryTasks { cut: None, request } => {
-                let cut = self.plan(to, engine::plan_retry_tasks)?;
+                let cut = self.plan(to, engine::plan_retry_tasks, now)?;
                 Message::RetryTasks { cut, request }
             }
             other => other,
@@ -583,6 +587,13 @@ impl Shard {
         self.insert(id, rows, Some(history));
         self.checkpoint.adopted(id, listed);
         instance = self.blame(instance);
+        if self.defer(&instance) {
+            if let Some(slot) = self.slots.get_mut(&id) {
+                slot.instance = Some(instance);
+                slot.history = None;
+            }
+            return Ok(());
+        }
         let message = Message::Recovered {
             cautious: self.settings.cautious,
         };

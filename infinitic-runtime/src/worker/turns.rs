@@ -23,6 +23,9 @@ impl Shard {
         replay: bool,
         now: Timestamp,
     ) -> TurnReport {
+        if let Some(why) = self.barred(id) {
+            return stopped(why.to_owned());
+        }
         if replay {
             self.drop_live(id);
         }
@@ -225,6 +228,7 @@ impl Shard {
         &mut self,
         id: InstanceId,
         plan: fn(RunNo, &RunHistory) -> Option<engine::Reopening>,
+        now: Timestamp,
     ) -> Result<Option<Box<Cut>>, StoreError> {
         if !self.slots.contains_key(&id) {
             let Some(instance) = self.load(id)? else {
@@ -246,8 +250,14 @@ impl Shard {
         let Some(workflow) = self.workflows.get(&info.workflow, info.version) else {
             return Ok(None);
         };
+        if self.barred(id).is_some() {
+            return Ok(None);
+        }
+        // This runs the workflow's code as a turn does.
+        self.running.begin(id, run, now);
         let kept =
             LiveRun::commands_after(&workflow, info, history.clone(), reopening.outcomes_kept);
+        self.running.end();
         Ok(Some(Box::new(reopening.cut(&history, kept))))
     }
 
