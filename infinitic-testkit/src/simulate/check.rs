@@ -1,10 +1,10 @@
 //! What must hold when all has ended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use infinitic_core::{
-    Command, Entry, FailureKind, Instance, InstanceId, Outcome, Position, Steering,
+    Attempt, Command, Entry, FailureKind, Instance, InstanceId, Outcome, Position, Steering,
 };
 
 use super::model;
@@ -45,47 +45,83 @@ pub(crate) fn instance(client: &Client, entries: &[Entry]) -> Vec<String> {
     found
 }
 
-/// Outcomes are delivered once, to commands that wait for them.
+/// Outcomes are delivered once, to commands that wait for them; attempts are counted one by one.
 fn history(entries: &[Entry]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut commands = 0_u32;
-    let mut cancelled: BTreeSet<Position> = BTreeSet::new();
-    let mut outcomes: Vec<Position> = Vec::new();
+    let mut walk = Walk::default();
     for (index, entry) in entries.iter().enumerate() {
         match entry {
-            Entry::Started { .. } if index == 0 => {}
-            Entry::Started { .. } => found.push("it was started twice".to_owned()),
+            Entry::Started { .. } if index > 0 => {
+                walk.found.push("it was started twice".to_owned());
+            }
             Entry::Command { command, .. } => {
                 if let Command::Cancel { position } = command {
-                    cancelled.insert(*position);
+                    walk.cancelled.insert(*position, walk.commands);
                 }
-                commands += 1;
+                walk.commands += 1;
             }
-            Entry::Delivered { position, .. } => {
-                if position.0 >= commands {
-                    found.push(format!("an outcome for {position}, which nobody asked"));
-                }
-                if outcomes.contains(position) {
-                    found.push(format!("the outcome of {position} was delivered twice"));
-                }
-                if cancelled.contains(position) {
-                    found.push(format!("an outcome for {position}, which was cancelled"));
-                }
-                outcomes.push(*position);
-            }
+            Entry::Delivered { position, .. } => walk.delivered(*position),
+            Entry::AttemptFailed {
+                position, attempt, ..
+            } => walk.attempt_failed(*position, *attempt),
             Entry::Reopened {
                 outcomes_kept,
                 commands_kept,
+                open,
                 ..
             } => {
-                outcomes.truncate(*outcomes_kept as usize);
-                commands = *commands_kept;
-                cancelled.clear();
+                walk.outcomes.truncate(*outcomes_kept as usize);
+                walk.commands = *commands_kept;
+                walk.cancelled.retain(|_, index| *index < *commands_kept);
+                walk.attempts = open.iter().map(|it| (it.position, it.attempt)).collect();
             }
             _ => {}
         }
     }
-    found
+    walk.found
+}
+
+/// A history, read entry by entry.
+#[derive(Default)]
+struct Walk {
+    commands: u32,
+    /// What was cancelled, and the number of the command by which it was.
+    cancelled: BTreeMap<Position, u32>,
+    outcomes: Vec<Position>,
+    /// The attempts that run or come next; 0 where nothing is said.
+    attempts: BTreeMap<Position, Attempt>,
+    found: Vec<String>,
+}
+
+impl Walk {
+    fn delivered(&mut self, position: Position) {
+        if position.0 >= self.commands {
+            self.found
+                .push(format!("an outcome for {position}, which nobody asked"));
+        }
+        if self.outcomes.contains(&position) {
+            self.found
+                .push(format!("the outcome of {position} was delivered twice"));
+        }
+        if self.cancelled.contains_key(&position) {
+            self.found
+                .push(format!("an outcome for {position}, which was cancelled"));
+        }
+        self.outcomes.push(position);
+    }
+
+    fn attempt_failed(&mut self, position: Position, attempt: Attempt) {
+        let current = self.attempts.entry(position).or_default();
+        if *current != attempt {
+            self.found.push(format!(
+                "attempt {attempt} of {position} failed, where {current} is due"
+            ));
+        }
+        *current = attempt.next();
+        if self.outcomes.contains(&position) {
+            self.found
+                .push(format!("{position} was attempted after its end"));
+        }
+    }
 }
 
 /// What is recorded is what the model says.

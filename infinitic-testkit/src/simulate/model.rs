@@ -218,16 +218,12 @@ impl Model<'_> {
         let Some(outcome) = self.recorded.outcome(label) else {
             return;
         };
-        let sequences = 0..=self.recorded.reopenings() + 1;
-        let is_scripted = sequences
-            .into_iter()
-            .any(|s| scripted(call, is_step, s, input) == outcome);
+        let expected = scripted(call, is_step, self.recorded.sequence(label), input);
         let is_late = call.limit_ms.is_some() && outcome == Err(number::TIMED_OUT);
         let has_crashed = outcome == Err(number::CRASHED);
-        if !is_scripted && !is_late && !has_crashed {
+        if outcome != expected && !is_late && !has_crashed {
             self.faults.push(format!(
-                "call {label} ended with {outcome:?} instead of {:?}",
-                scripted(call, is_step, 0, input)
+                "call {label} ended with {outcome:?} instead of {expected:?}"
             ));
         }
     }

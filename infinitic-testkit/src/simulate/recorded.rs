@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use infinitic_core::{Command, Entry, History, Outcome, Position, RunHistory, RunNo, RunResult};
+use infinitic_core::{
+    Command, Entry, History, Outcome, Position, RunHistory, RunNo, RunResult, Sequence,
+};
 
 use infinitic_runtime::failure::Failure;
 
@@ -37,7 +39,8 @@ pub(crate) struct Recorded {
     inlines: BTreeMap<u32, u64>,
     /// When a call or timer was told its outcome.
     delivered: BTreeMap<u32, usize>,
-    reopenings: u32,
+    /// The sequence (retry by hand) that gave each outcome.
+    sequences: BTreeMap<Position, Sequence>,
     /// Somebody cancelled the instance.
     pub(crate) is_cancelled: bool,
 }
@@ -55,8 +58,8 @@ impl Recorded {
             matches!(entry, Entry::Steered { steering, .. } if *steering == CancelRequested)
         });
         let mut recorded = Self {
-            reopenings: history.reopening.0,
             history,
+            sequences: sequences(entries),
             acts: Vec::new(),
             calls: BTreeMap::new(),
             timers: BTreeMap::new(),
@@ -129,9 +132,12 @@ impl Recorded {
         self.history.outcomes.len()
     }
 
-    /// How often the run was reopened.
-    pub(crate) fn reopenings(&self) -> u32 {
-        self.reopenings
+    /// The sequence that gave a call its outcome.
+    pub(crate) fn sequence(&self, label: u32) -> u32 {
+        let outcome = self.delivered(label).map(|turn| turn - 1);
+        let position = outcome.map(|index| self.history.outcomes[index].position);
+        let sequence = position.and_then(|position| self.sequences.get(&position));
+        sequence.map_or(0, |sequence| sequence.0)
     }
 
     /// The clock of a turn.
@@ -184,6 +190,39 @@ impl Recorded {
     pub(crate) fn result(&self) -> Option<Result<u64, u64>> {
         self.history.result.as_ref().map(result_code)
     }
+}
+
+/// The sequence that gave each outcome. One that a reopening tells again is that of its first time.
+fn sequences(entries: &[Entry]) -> BTreeMap<Position, Sequence> {
+    let mut current: BTreeMap<Position, Sequence> = BTreeMap::new();
+    let mut outcomes: Vec<(Position, Sequence, &Outcome)> = Vec::new();
+    let mut voided = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Delivered {
+                position, outcome, ..
+            } => {
+                let before = voided
+                    .iter()
+                    .find(|(it, _, old)| it == position && *old == outcome);
+                let sequence = before.map(|(_, sequence, _)| *sequence);
+                let sequence = sequence.or_else(|| current.get(position).copied());
+                outcomes.push((*position, sequence.unwrap_or_default(), outcome));
+            }
+            Entry::Reopened {
+                outcomes_kept,
+                open,
+                ..
+            } => {
+                voided = outcomes.split_off(*outcomes_kept as usize);
+                current = open.iter().map(|it| (it.position, it.sequence)).collect();
+            }
+            _ => {}
+        }
+    }
+    let told = outcomes.into_iter();
+    told.map(|(position, sequence, _)| (position, sequence))
+        .collect()
 }
 
 /// A run's result as a value or the number of its failure.

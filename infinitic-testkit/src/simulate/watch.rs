@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use infinitic_core::{
-    Answer, CommandId, Entry, InstanceId, Payload, Reopening, RequestId, RunResult, TaskAttempt,
+    Answer, Attempt, CommandId, Entry, InstanceId, Payload, Reopening, RequestId, RunResult,
+    Sequence, TaskAttempt,
 };
 use infinitic_runtime::worker::Outgoing;
 
@@ -20,6 +21,10 @@ pub(crate) struct Watch {
     arrived: BTreeSet<InstanceId>,
     /// The arguments with which each task was given out.
     tasks: BTreeMap<CommandId, Payload>,
+    /// What this process has given out.
+    given_out: BTreeSet<(CommandId, Sequence, Attempt)>,
+    /// A thread of it was replaced: the new one gives out again what the old one did.
+    may_repeat: bool,
     /// The ids of each call.
     ids: BTreeMap<(InstanceId, u32), BTreeSet<CommandId>>,
     violations: Vec<String>,
@@ -58,6 +63,17 @@ impl Watch {
 
     pub(crate) fn take_points(&mut self) -> BTreeMap<&'static str, u64> {
         std::mem::take(&mut self.points)
+    }
+
+    /// A process begins.
+    pub(crate) fn process_begins(&mut self) {
+        self.given_out.clear();
+        self.may_repeat = false;
+    }
+
+    /// A thread of the process is replaced.
+    pub(crate) fn thread_begins(&mut self) {
+        self.may_repeat = true;
     }
 
     /// Whether this is the first message for an instance that ever arrived at a process.
@@ -106,6 +122,10 @@ impl Watch {
     /// label.
     pub(crate) fn task_leaves(&mut self, attempt: &TaskAttempt) -> u32 {
         let TaskAttempt { id, args, .. } = attempt;
+        let number = (*id, attempt.sequence, attempt.attempt);
+        if !self.given_out.insert(number) && !self.may_repeat {
+            self.violation(format!("an attempt was given out twice: {number:?}"));
+        }
         let Ok((call, _)) = serde_json::from_slice::<(Call, u64)>(args.as_bytes()) else {
             self.violation(format!("the arguments of {id} do not decode"));
             return 0;

@@ -26,6 +26,7 @@ impl World {
         }
         self.life += 1;
         self.store.open_again();
+        self.watch.process_begins();
         let broken = !self.healing && self.profile.with_traps && self.rng.chance(400);
         set_broken(broken);
         let total = usize::try_from(self.rng.between(1, self.profile.shards_max)).unwrap_or(1);
@@ -206,6 +207,7 @@ impl World {
             return self.dies("while a thread is replaced");
         }
         self.watch.count("a thread replaced");
+        self.watch.thread_begins();
         self.trace(|_| format!("the thread of shard {index} is replaced"));
         let settings = ShardSettings {
             epoch: self.life,
