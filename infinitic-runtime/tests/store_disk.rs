@@ -150,12 +150,16 @@ fn read_only() {
     assert_eq!(EmbeddedStore::open(&dir).unwrap().last_batch(), 1);
 }
 
+/// The store's background threads may hold a file for a moment after it was closed.
 fn remount(disk: &Path, mode: &str) {
     let options = format!("remount,{mode}");
-    let status = Command::new("mount")
-        .args(["-o", &options])
-        .arg(disk)
-        .status()
-        .unwrap();
-    assert!(status.success());
+    for _ in 0..600 {
+        let mut mount = Command::new("mount");
+        let mount = mount.args(["-o", &options]).arg(disk);
+        if mount.stderr(Stdio::null()).status().unwrap().success() {
+            return;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
+    }
+    panic!("the disk cannot be mounted {mode}: it stays busy");
 }

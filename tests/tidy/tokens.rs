@@ -81,6 +81,11 @@ const SLEEP_EXCEPTIONS: &[Exception] = &[
         "a pause between two looks at files that the store is still writing",
     ),
     (
+        "infinitic-runtime/tests/store_disk.rs",
+        "park_timeout",
+        "a pause before a busy file system is mounted anew",
+    ),
+    (
         "tests/suite/env.rs",
         "time::sleep",
         "a pause between two looks at what nobody tells, with a deadline",
