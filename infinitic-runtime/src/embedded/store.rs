@@ -273,6 +273,10 @@ impl KeyValue for EmbeddedStore {
         let Some(mut held) = self.held().take() else {
             return;
         };
+        // Before the lock is let go: the next process writes notes of its own.
+        if let Some(turns) = &self.turns {
+            turns.close();
+        }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let clean = match std::mem::replace(&mut *state, State::Closed) {
             State::Open(engine) => engine.close().is_ok(),

@@ -19,7 +19,8 @@ const SLOT: usize = 32;
 /// The notes of all shards.
 #[derive(Debug)]
 pub(super) struct TurnFile {
-    file: Mutex<File>,
+    // None once the store is closed: from then on the file may be another process's.
+    file: Mutex<Option<File>>,
     found: Vec<(InstanceId, RunNo)>,
 }
 
@@ -36,7 +37,7 @@ impl TurnFile {
         file.read_to_end(&mut bytes)?;
         file.set_len(0)?;
         Ok(Self {
-            file: Mutex::new(file),
+            file: Mutex::new(Some(file)),
             found: bytes.chunks_exact(SLOT).filter_map(decode).collect(),
         })
     }
@@ -55,8 +56,14 @@ impl TurnFile {
             slot[20] = 1;
         }
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = file.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         file.seek(SeekFrom::Start(u64::from(shard) * SLOT as u64))?;
         file.write_all(&slot)
+    }
+
+    /// Lets the file go. Later notes are refused.
+    pub(super) fn close(&self) {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -87,5 +94,15 @@ mod tests {
         let expected = [(id(2), RunNo(7)), (id(3), RunNo(1))];
         assert_eq!(open().found(), expected);
         assert_eq!(open().found(), []);
+    }
+
+    #[test]
+    fn a_closed_file_takes_no_notes() {
+        let dir = tempfile::tempdir().unwrap();
+        let notes = TurnFile::open(dir.path()).unwrap();
+        notes.close();
+        let id = InstanceId::new(Timestamp::from_millis(1), 1, 0);
+        assert!(notes.note(0, Some((id, RunNo(0)))).is_err());
+        assert_eq!(TurnFile::open(dir.path()).unwrap().found(), []);
     }
 }
