@@ -86,6 +86,21 @@ const SLEEP_EXCEPTIONS: &[Exception] = &[
         "a pause before a busy file system is mounted anew",
     ),
     (
+        "tests/hostile/main.rs",
+        "time::sleep",
+        "a pause between two looks at what nobody tells, with a deadline",
+    ),
+    (
+        "tests/hostile/full_disk.rs",
+        "time::sleep",
+        "a pause between two looks at a log, with a deadline",
+    ),
+    (
+        "tests/hostile/threads.rs",
+        "time::sleep",
+        "an attempt that blocks its thread must outlast its limit on the machine's clock",
+    ),
+    (
         "tests/suite/env.rs",
         "time::sleep",
         "a pause between two looks at what nobody tells, with a deadline",

@@ -78,9 +78,9 @@ impl Shard {
     /// Sees to it that the next process knows of this turn, should this one die of it.
     ///
     /// A note in a file is enough, and cheap. A mark in the history takes a sync; it is for stores
-    /// without notes, and for an instance in whose turn the process before died: what made that turn
-    /// due (the start, an outcome) becomes durable with the mark, so that the next process comes to
-    /// the same turn and counts it.
+    /// without notes, and for an instance in whose turn the process before died: what made that
+    /// turn due (the start, an outcome) becomes durable with the mark, so that the next process
+    /// comes to the same turn and counts it.
     fn before_turn(&mut self, id: InstanceId, run: RunNo) {
         let is_noted = self.store.note_turn(self.number, Some((id, run)));
         if !is_noted || self.blamed.contains_key(&id) {
