@@ -5,6 +5,7 @@ pub mod __private;
 pub mod backend;
 pub mod client;
 pub mod clock;
+pub mod cluster;
 pub mod contract;
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -1,0 +1,260 @@
+//! The seam to a database that many workers share: rows of partitions, written by their owners.
+//!
+//! A *partition* is a part of the instances of one workflow name. It has one owner at a time, a
+//! *member* of the fleet; each claim gives it a new *epoch*. A commit of a partition names the epoch
+//! under which it was made: the store takes it only while that is the current one, so that a worker
+//! that was stopped for an hour and wakes up can change nothing. Within it, each history row names
+//! the commit that wrote the row before it.
+//!
+//! Drivers know this trait and no loops; loops know no driver.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use infinitic_core::names::WorkflowName;
+use infinitic_core::{InstanceId, Timestamp};
+
+use crate::backend::{RowOp, StoreError, Table};
+
+/// A future that may cross threads, as the traits of this module give it.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A part of the instances of a workflow name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Part {
+    /// The workflow's name.
+    pub workflow: WorkflowName,
+    /// Number of the part, from 0.
+    pub number: u16,
+}
+
+impl Part {
+    /// The part to which an instance belongs, when there are so many.
+    #[must_use]
+    pub fn of(workflow: &WorkflowName, id: InstanceId, parts: u16) -> Self {
+        Self {
+            workflow: workflow.clone(),
+            number: id.routing() % parts.max(1),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.workflow, self.number)
+    }
+}
+
+/// One run of a worker process, for as long as it lives. A worker that starts again is another
+/// member.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId(pub String);
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Number of a claim of a partition: each new owner gets a higher one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u32);
+
+/// Identity of a commit, never given twice in a partition: its epoch, and its number within it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(pub u64);
+
+impl CommitId {
+    /// What the first row of an instance comes after.
+    pub const NONE: Self = Self(0);
+
+    /// Commit `number`, from 1, of an epoch.
+    #[must_use]
+    pub fn new(epoch: Epoch, number: u32) -> Self {
+        Self(u64::from(epoch.0) << 32 | u64::from(number))
+    }
+}
+
+/// One appended history row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// The instance.
+    pub id: InstanceId,
+    /// Number of the row, from 0, without gaps.
+    pub row: u32,
+    /// The commit that wrote the row before it; [`CommitId::NONE`] for row 0.
+    pub after: CommitId,
+    /// The commit that writes it.
+    pub commit: CommitId,
+    /// Header and entries, as the codec made them.
+    pub value: Bytes,
+}
+
+/// What one round of a partition writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartCommit {
+    /// The partition.
+    pub part: Part,
+    /// Under which claim.
+    pub epoch: Epoch,
+    /// Rows that are appended: at most one of each instance.
+    pub history: Vec<HistoryRow>,
+    /// Index rows put and removed, history rows removed by the purge. Keys as `worker::layout` makes
+    /// them. No put of a [`Table::History`] row is among them.
+    pub ops: Vec<RowOp>,
+}
+
+/// What became of a [`PartCommit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is durable, but for these instances, whose predecessor was another commit than the one
+    /// named. Of them no history row was written.
+    Done {
+        /// The losers; mostly none.
+        lost: Vec<InstanceId>,
+    },
+    /// The epoch is not the current one: nothing of it was written.
+    NotOwner,
+}
+
+/// What a member tells the store, every second or so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Who.
+    pub member: MemberId,
+    /// The workflow names whose partitions it is ready to own.
+    pub hosts: Vec<WorkflowName>,
+    /// How long it counts as alive from now on.
+    pub lease: Duration,
+}
+
+/// One living member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub id: MemberId,
+    /// The workflow names whose partitions it is ready to own.
+    pub hosts: Vec<WorkflowName>,
+}
+
+/// One partition and its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// The partition.
+    pub part: Part,
+    /// The current epoch; 0 when it never had an owner.
+    pub epoch: Epoch,
+    /// The last owner, alive or not; none after a release, and at first.
+    pub owner: Option<MemberId>,
+}
+
+/// What the store tells a member back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// The store's clock.
+    pub now: Timestamp,
+    /// Members whose lease has not run out, in order of their ids.
+    pub members: Vec<Member>,
+    /// The partitions of the workflow names that the member hosts, in order.
+    pub parts: Vec<Owned>,
+}
+
+/// A successful claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The new epoch.
+    pub epoch: Epoch,
+    /// Whose it was last, whether it was released or taken; none at first.
+    pub before: Option<MemberId>,
+}
+
+/// A page of rows, in order of their keys.
+pub type Rows = Vec<(Bytes, Bytes)>;
+
+/// A database that many workers share.
+///
+/// Every call may be repeated: an answer may get lost. Errors of kind [`StoreError::Io`] are
+/// trouble that may pass, and the caller repeats the call until it does; all others are for good.
+pub trait SharedStore: Send + Sync + fmt::Debug + 'static {
+    /// Creates the partitions of a workflow name unless there are some, and answers how many there
+    /// are.
+    fn parts(&self, workflow: &WorkflowName, wanted: u16) -> Pending<'_, Result<u16, StoreError>>;
+
+    /// Renews a member's lease and answers how the fleet stands. Forgets members whose lease ran
+    /// out a day ago or more.
+    fn beat(&self, beat: &Beat) -> Pending<'_, Result<Fleet, StoreError>>;
+
+    /// Ends a member's lease at once: it is stopping, and has released its partitions.
+    fn leave(&self, member: &MemberId) -> Pending<'_, Result<(), StoreError>>;
+
+    /// Makes a member the owner of a partition, under a new epoch, if nobody owns it, or only a
+    /// member whose lease has run out, or this member itself. None when another living member owns
+    /// it. Commits of earlier epochs that are under way either end before this does, or write
+    /// nothing.
+    fn claim(
+        &self,
+        part: &Part,
+        member: &MemberId,
+    ) -> Pending<'_, Result<Option<Claim>, StoreError>>;
+
+    /// Gives a partition up, if the epoch is still the current one. The next claim still learns
+    /// whose it was.
+    fn release(&self, part: &Part, epoch: Epoch) -> Pending<'_, Result<(), StoreError>>;
+
+    /// Writes commits of partitions, at most one of each, durably when it answers: one answer for
+    /// each, in order. All of them in one transaction where the store can; each is atomic in any
+    /// case, but for the losers it names.
+    ///
+    /// A row that is there already, written by the very commit named, counts as written: the same
+    /// commits may be written again after an answer was lost.
+    ///
+    /// The history rows of an instance are its own chain: a row is written only if there is no row
+    /// of its number, and the row before it was written by the commit named in `after` (row 0: if
+    /// the instance has no row at all). Rows of other tables are put and removed as they come, in
+    /// order; they are protected by the epoch alone. An instance that lost keeps nothing of its row.
+    fn write(
+        &self,
+        commits: Vec<PartCommit>,
+    ) -> Pending<'_, Result<Vec<Written>, StoreError>>;
+
+    /// All history rows of some instances of a partition, in order of instance and row.
+    fn histories(
+        &self,
+        part: &Part,
+        ids: Vec<InstanceId>,
+    ) -> Pending<'_, Result<Vec<HistoryRow>, StoreError>>;
+
+    /// At most `limit` rows of a partition with `from <= key < to` (to the end when `to` is none),
+    /// in order of their keys. Keys of [`Table::History`] are instance id and row number (big
+    /// endian).
+    fn page(
+        &self,
+        part: &Part,
+        table: Table,
+        from: Bytes,
+        to: Option<Bytes>,
+        limit: usize,
+    ) -> Pending<'_, Result<Rows, StoreError>>;
+
+    /// Releases connections; the store is not used any more.
+    fn close(&self) -> Pending<'_, ()>;
+
+    /// What it has cost so far.
+    fn counters(&self) -> SharedCounters;
+}
+
+/// What a shared store has cost this process so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedCounters {
+    /// Questions to the server and back.
+    pub round_trips: u64,
+    /// Transactions that wrote something.
+    pub commits: u64,
+    /// Rows written or removed.
+    pub rows: u64,
+    /// Bytes of keys and values handed over.
+    pub bytes: u64,
+}
