@@ -3,7 +3,7 @@
 #![cfg(feature = "embedded")]
 #![allow(clippy::unwrap_used)]
 
-use infinitic_runtime::backend::{KeyValue as _, RowOp, StoreError, Table};
+use infinitic_runtime::backend::{KeyValue as _, ReadRows as _, RowOp, StoreError, Table};
 use infinitic_runtime::embedded::{EmbeddedStore, OpenError};
 use xxhash_rust::xxh3::xxh3_64;
 

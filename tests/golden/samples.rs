@@ -200,7 +200,7 @@ pub(crate) fn kept() -> KeptCommand {
 fn header() -> RowHeader {
     RowHeader {
         status: Status::Stopped,
-        epoch: 0x1_0000_0001,
+        commit: 0x1_0000_0001,
     }
 }
 
@@ -219,8 +219,8 @@ pub(crate) fn headers() -> Vec<(&'static str, Row)> {
     ];
     let named = named(STATUSES, status_name, samples);
     map(named, |status| {
-        let epoch = [7, 251, 70_000, 1 << 40, u64::MAX][status as usize];
-        (RowHeader { status, epoch }, Vec::new())
+        let commit = [7, 251, 70_000, 1 << 40, u64::MAX][status as usize];
+        (RowHeader { status, commit }, Vec::new())
     })
 }
 

@@ -50,8 +50,8 @@ pub enum DecodeError {
 pub struct RowHeader {
     /// How the instance stands after this row.
     pub status: Status,
-    /// Which process wrote it: makes a commit's identity unique.
-    pub epoch: u64,
+    /// Which commit wrote it: unique among all that ever wrote the store.
+    pub commit: u64,
 }
 
 /// Encodes a history row: header and entries.

@@ -49,7 +49,7 @@ pub(super) fn encode_row(header: RowHeader, entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(160);
     bytes.push(VERSION);
     append(&mut bytes, &header.status);
-    append(&mut bytes, &header.epoch);
+    append(&mut bytes, &header.commit);
     for entry in entries {
         append(&mut bytes, entry);
     }
@@ -60,7 +60,7 @@ pub(super) fn decode_row(bytes: &[u8]) -> Result<(RowHeader, Vec<Entry>), Decode
     let what = "history row";
     let (status, read) = take::<Status>(bytes, what)?;
     let mut rest = &bytes[read..];
-    let (epoch, read) = take::<u64>(rest, what)?;
+    let (commit, read) = take::<u64>(rest, what)?;
     rest = &rest[read..];
     let mut entries = Vec::new();
     while !rest.is_empty() {
@@ -68,7 +68,7 @@ pub(super) fn decode_row(bytes: &[u8]) -> Result<(RowHeader, Vec<Entry>), Decode
         entries.push(entry);
         rest = &rest[read..];
     }
-    Ok((RowHeader { status, epoch }, entries))
+    Ok((RowHeader { status, commit }, entries))
 }
 
 pub(super) fn encode_message(to: InstanceId, message: &Message) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{KeyValue, RowOp, StoreCounters, StoreError, Table, Visit};
+use super::{KeyValue, ReadRows, RowOp, StoreCounters, StoreError, Table, Visit};
 
 /// A store that lives as long as the process.
 #[derive(Debug, Default)]
@@ -29,26 +29,7 @@ impl MemoryStore {
     }
 }
 
-impl KeyValue for MemoryStore {
-    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError> {
-        let mut inner = self.lock();
-        for op in batch {
-            let table = inner.tables.entry(op.table).or_default();
-            match &op.value {
-                Some(value) => table.insert(op.key.clone(), value.clone()),
-                None => table.remove(&op.key),
-            };
-            inner.counters.rows += 1;
-            inner.counters.bytes += (op.key.len() + op.value.as_ref().map_or(0, Bytes::len)) as u64;
-        }
-        inner.last_batch = number;
-        Ok(())
-    }
-
-    fn last_batch(&self) -> u64 {
-        self.lock().last_batch
-    }
-
+impl ReadRows for MemoryStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         Ok(self
             .lock()
@@ -92,6 +73,27 @@ impl KeyValue for MemoryStore {
                 Some(_) | None => return Ok(()),
             }
         }
+    }
+}
+
+impl KeyValue for MemoryStore {
+    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        for op in batch {
+            let table = inner.tables.entry(op.table).or_default();
+            match &op.value {
+                Some(value) => table.insert(op.key.clone(), value.clone()),
+                None => table.remove(&op.key),
+            };
+            inner.counters.rows += 1;
+            inner.counters.bytes += (op.key.len() + op.value.as_ref().map_or(0, Bytes::len)) as u64;
+        }
+        inner.last_batch = number;
+        Ok(())
+    }
+
+    fn last_batch(&self) -> u64 {
+        self.lock().last_batch
     }
 
     fn counters(&self) -> StoreCounters {

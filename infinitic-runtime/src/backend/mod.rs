@@ -67,6 +67,36 @@ pub struct RowOp {
     pub value: Option<Bytes>,
 }
 
+/// Identity of a commit, unique among all that ever wrote the store (in a cluster: the partition).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(pub u64);
+
+impl CommitId {
+    /// What the first row of an instance comes after.
+    pub const NONE: Self = Self(0);
+
+    /// The commit that comes so many after this one.
+    #[must_use]
+    pub fn plus(self, number: u64) -> Self {
+        Self(self.0.wrapping_add(number))
+    }
+}
+
+/// One appended history row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// The instance.
+    pub id: InstanceId,
+    /// Number of the row, from 0, without gaps.
+    pub row: u32,
+    /// The commit that wrote the row before it; [`CommitId::NONE`] for row 0.
+    pub after: CommitId,
+    /// The commit that writes it.
+    pub commit: CommitId,
+    /// Header and entries, as the codec made them.
+    pub value: Bytes,
+}
+
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -88,19 +118,8 @@ pub enum StoreError {
 /// What a visitor of rows says after each of them.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
-/// A store of rows. All calls block; loops call them from threads of their own.
-pub trait KeyValue: Send + Sync + fmt::Debug + 'static {
-    /// Writes batch `number` atomically: after `Ok` it is durable, after `Err` it is unknown
-    /// whether all or nothing of it is (never a part), and the caller writes the *same* batch again
-    /// until `Ok`. Numbers grow by one from [`KeyValue::last_batch`].
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] while the disk does not take it.
-    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError>;
-
-    /// Number of the last durable batch; 0 when nothing was ever written.
-    fn last_batch(&self) -> u64;
-
+/// Rows that a shard reads. All calls block; loops call them from threads of their own.
+pub trait ReadRows: Send + Sync + fmt::Debug + 'static {
     /// One row.
     ///
     /// # Errors
@@ -129,6 +148,20 @@ pub trait KeyValue: Send + Sync + fmt::Debug + 'static {
     fn noted_turns(&self) -> Vec<(InstanceId, RunNo)> {
         Vec::new()
     }
+}
+
+/// A store of rows that belongs to one process. All calls block.
+pub trait KeyValue: ReadRows {
+    /// Writes batch `number` atomically: after `Ok` it is durable, after `Err` it is unknown
+    /// whether all or nothing of it is (never a part), and the caller writes the *same* batch again
+    /// until `Ok`. Numbers grow by one from [`KeyValue::last_batch`].
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] while the disk does not take it.
+    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError>;
+
+    /// Number of the last durable batch; 0 when nothing was ever written.
+    fn last_batch(&self) -> u64;
 
     /// How many syncs of the disk were made, and bytes handed to it, since it was opened.
     fn counters(&self) -> StoreCounters {

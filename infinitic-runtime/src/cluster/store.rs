@@ -17,6 +17,7 @@ use bytes::Bytes;
 use infinitic_core::names::WorkflowName;
 use infinitic_core::{InstanceId, Timestamp};
 
+pub use crate::backend::{CommitId, HistoryRow};
 use crate::backend::{RowOp, StoreError, Table};
 
 /// A future that may cross threads, as the traits of this module give it.
@@ -63,34 +64,12 @@ impl fmt::Display for MemberId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u32);
 
-/// Identity of a commit, never given twice in a partition: its epoch, and its number within it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommitId(pub u64);
-
-impl CommitId {
-    /// What the first row of an instance comes after.
-    pub const NONE: Self = Self(0);
-
-    /// Commit `number`, from 1, of an epoch.
+impl Epoch {
+    /// What the identities of its commits are counted from.
     #[must_use]
-    pub fn new(epoch: Epoch, number: u32) -> Self {
-        Self(u64::from(epoch.0) << 32 | u64::from(number))
+    pub fn first_commit(self) -> CommitId {
+        CommitId(u64::from(self.0) << 32)
     }
-}
-
-/// One appended history row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryRow {
-    /// The instance.
-    pub id: InstanceId,
-    /// Number of the row, from 0, without gaps.
-    pub row: u32,
-    /// The commit that wrote the row before it; [`CommitId::NONE`] for row 0.
-    pub after: CommitId,
-    /// The commit that writes it.
-    pub commit: CommitId,
-    /// Header and entries, as the codec made them.
-    pub value: Bytes,
 }
 
 /// What one round of a partition writes.
@@ -215,10 +194,7 @@ pub trait SharedStore: Send + Sync + fmt::Debug + 'static {
     /// of its number, and the row before it was written by the commit named in `after` (row 0: if
     /// the instance has no row at all). Rows of other tables are put and removed as they come, in
     /// order; they are protected by the epoch alone. An instance that lost keeps nothing of its row.
-    fn write(
-        &self,
-        commits: Vec<PartCommit>,
-    ) -> Pending<'_, Result<Vec<Written>, StoreError>>;
+    fn write(&self, commits: Vec<PartCommit>) -> Pending<'_, Result<Vec<Written>, StoreError>>;
 
     /// All history rows of some instances of a partition, in order of instance and row.
     fn histories(

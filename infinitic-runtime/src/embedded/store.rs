@@ -19,7 +19,7 @@ use super::mark::{Mark, MarkFile};
 use super::open::{self, Opened, Time};
 use super::turns::TurnFile;
 use super::verify;
-use crate::backend::{KeyValue, RowOp, StoreCounters, StoreError, Table, Visit};
+use crate::backend::{KeyValue, ReadRows, RowOp, StoreCounters, StoreError, Table, Visit};
 
 /// Rows in a directory of this machine's disk.
 ///
@@ -178,45 +178,7 @@ impl EmbeddedStore {
     }
 }
 
-impl KeyValue for EmbeddedStore {
-    /// # Panics
-    /// On a key of 0 or more than 65,535 bytes and on a number that is not the next one (or the
-    /// last, which was written already): both are mistakes of the caller that no retry can mend.
-    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError> {
-        let keys_fit = batch
-            .iter()
-            .all(|op| (1..=usize::from(u16::MAX)).contains(&op.key.len()));
-        assert!(keys_fit, "Invariant: keys have 1 to 65,535 bytes");
-        let mut held = self.held();
-        let last = self.last_batch.load(Ordering::Acquire);
-        if number == last && number > 0 {
-            return Ok(());
-        }
-        assert_eq!(
-            number,
-            last + 1,
-            "Invariant: batches are numbered without a gap"
-        );
-        if self.needs_reopening() {
-            self.reopen(last, false)?;
-        }
-        self.with_engine(|engine| Ok(engine.commit(number, batch)))?
-            .or_else(|error| {
-                tracing::warn!(%error, number, "a batch was not taken; reopening the store");
-                self.reopen(last, !matches!(error, EngineError::Io(_)))?;
-                Err(self.explain(error))
-            })?;
-        self.last_batch.store(number, Ordering::Release);
-        let syncs = 1 + held.as_mut().map_or(0, |held| held.mark.advance(number));
-        drop(held);
-        self.count(batch, syncs);
-        Ok(())
-    }
-
-    fn last_batch(&self) -> u64 {
-        self.last_batch.load(Ordering::Acquire)
-    }
-
+impl ReadRows for EmbeddedStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         self.with_engine(|engine| engine.get(table, key))
     }
@@ -258,6 +220,46 @@ impl KeyValue for EmbeddedStore {
         self.turns
             .as_ref()
             .map_or_else(Vec::new, |turns| turns.found().to_vec())
+    }
+}
+
+impl KeyValue for EmbeddedStore {
+    /// # Panics
+    /// On a key of 0 or more than 65,535 bytes and on a number that is not the next one (or the
+    /// last, which was written already): both are mistakes of the caller that no retry can mend.
+    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError> {
+        let keys_fit = batch
+            .iter()
+            .all(|op| (1..=usize::from(u16::MAX)).contains(&op.key.len()));
+        assert!(keys_fit, "Invariant: keys have 1 to 65,535 bytes");
+        let mut held = self.held();
+        let last = self.last_batch.load(Ordering::Acquire);
+        if number == last && number > 0 {
+            return Ok(());
+        }
+        assert_eq!(
+            number,
+            last + 1,
+            "Invariant: batches are numbered without a gap"
+        );
+        if self.needs_reopening() {
+            self.reopen(last, false)?;
+        }
+        self.with_engine(|engine| Ok(engine.commit(number, batch)))?
+            .or_else(|error| {
+                tracing::warn!(%error, number, "a batch was not taken; reopening the store");
+                self.reopen(last, !matches!(error, EngineError::Io(_)))?;
+                Err(self.explain(error))
+            })?;
+        self.last_batch.store(number, Ordering::Release);
+        let syncs = 1 + held.as_mut().map_or(0, |held| held.mark.advance(number));
+        drop(held);
+        self.count(batch, syncs);
+        Ok(())
+    }
+
+    fn last_batch(&self) -> u64 {
+        self.last_batch.load(Ordering::Acquire)
     }
 
     fn counters(&self) -> StoreCounters {

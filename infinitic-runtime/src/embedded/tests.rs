@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::engine::{Engine, EngineError};
 use super::{EmbeddedStore, open, verify};
-use crate::backend::{KeyValue as _, RowOp, StoreError, Table};
+use crate::backend::{KeyValue as _, ReadRows as _, RowOp, StoreError, Table};
 
 const ROWS: u64 = 3_000;
 

@@ -13,7 +13,7 @@ use super::shard::{Replay, ShardSettings};
 use super::signals::shutdown_signal;
 use super::{Hosted, recovery};
 use crate::backend::memory::MemoryStore;
-use crate::backend::{KeyValue, StoreMeter};
+use crate::backend::{CommitId, KeyValue, StoreMeter};
 use crate::client::{Client, LocalLink, Replies};
 use crate::clock::{Clock, SystemClock, random_bits};
 use crate::mailbox::Mailbox;
@@ -108,7 +108,7 @@ impl Worker {
             name: format!("worker-{}", std::process::id()),
             concurrency: Concurrency::default(),
             settings: ShardSettings {
-                epoch: random_bits(),
+                first_commit: CommitId(random_bits()),
                 ..ShardSettings::default()
             },
             shards: (cores / 2).clamp(1, SHARDS_MAX),

@@ -158,13 +158,14 @@ impl Committer {
         let mut outgoing: Vec<Outgoing> = Vec::new();
         let mut last: Vec<(u16, u64)> = Vec::new();
         for commit in commits {
-            if ops.is_empty() {
-                ops = commit.ops;
-            } else {
-                ops.extend(commit.ops);
-            }
-            outgoing.extend(commit.outgoing);
             last.push((commit.shard, commit.number));
+            let (rows, leaving) = commit.into_rows();
+            if ops.is_empty() {
+                ops = rows;
+            } else {
+                ops.extend(rows);
+            }
+            outgoing.extend(leaving);
         }
         if !ops.is_empty() {
             *number += 1;

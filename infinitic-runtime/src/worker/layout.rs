@@ -13,7 +13,7 @@
 use bytes::Bytes;
 use infinitic_core::{InstanceId, Timestamp, codec};
 
-use crate::backend::{RowOp, Table};
+use crate::backend::{HistoryRow, RowOp, Table};
 
 const ID: usize = 16;
 
@@ -48,8 +48,8 @@ pub(crate) fn history_end(id: InstanceId) -> Vec<u8> {
     key
 }
 
-pub(crate) fn put_history(id: InstanceId, row: u32, value: Vec<u8>) -> RowOp {
-    put(Table::History, history_key(id, row), value)
+pub(crate) fn put_history(row: HistoryRow) -> RowOp {
+    put(Table::History, history_key(row.id, row.row), row.value)
 }
 
 pub(crate) fn remove_history(id: InstanceId, row: u32) -> RowOp {

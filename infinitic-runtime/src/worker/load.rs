@@ -7,7 +7,7 @@ use infinitic_core::codec::{self, DecodeError, RowHeader};
 use infinitic_core::{Entry, History, Instance, InstanceId};
 
 use super::layout;
-use crate::backend::{KeyValue, StoreError, Table};
+use crate::backend::{CommitId, ReadRows, StoreError, Table};
 
 /// An instance as its rows tell it.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Loaded {
     pub(crate) history: History,
     /// How many rows it has.
     pub(crate) rows: u32,
+    /// The commit that wrote the last of them.
+    pub(crate) last: CommitId,
 }
 
 /// Folds rows into state and history.
@@ -24,10 +26,12 @@ pub(crate) struct Fold {
     instance: Option<Box<Instance>>,
     history: History,
     rows: u32,
+    last: CommitId,
 }
 
 impl Fold {
-    pub(crate) fn add(&mut self, id: InstanceId, entries: Vec<Entry>) {
+    pub(crate) fn add(&mut self, id: InstanceId, header: RowHeader, entries: Vec<Entry>) {
+        self.last = CommitId(header.commit);
         for entry in entries {
             match &mut self.instance {
                 Some(instance) => instance.evolve(&entry),
@@ -43,11 +47,13 @@ impl Fold {
             instance,
             history,
             rows,
+            last,
         } = self;
         instance.map(|instance| Loaded {
             instance,
             history,
             rows,
+            last,
         })
     }
 }
@@ -70,14 +76,14 @@ pub(crate) fn decode(
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads one instance; nothing when there are no rows of it.
-pub(crate) fn load(store: &dyn KeyValue, id: InstanceId) -> Result<Option<Loaded>, StoreError> {
+pub(crate) fn load(store: &dyn ReadRows, id: InstanceId) -> Result<Option<Loaded>, StoreError> {
     Ok(patiently(|| fold_rows(store, id, u32::MAX))?.finish())
 }
 
 /// The history in the first `rows` rows of an instance. Later ones, which the caller holds itself,
 /// may have reached the store meanwhile.
 pub(crate) fn read_rows(
-    store: &dyn KeyValue,
+    store: &dyn ReadRows,
     id: InstanceId,
     rows: u32,
 ) -> Result<History, StoreError> {
@@ -111,7 +117,7 @@ fn missing(id: InstanceId, row: u32) -> StoreError {
 /// there, or is not, costs a fraction of an iterator over every table of the store.
 const LOOKED_UP: u32 = 8;
 
-fn fold_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<Fold, StoreError> {
+fn fold_rows(store: &dyn ReadRows, id: InstanceId, rows: u32) -> Result<Fold, StoreError> {
     let mut fold = Fold::default();
     while fold.rows < rows.min(LOOKED_UP) {
         let row = fold.rows;
@@ -122,8 +128,8 @@ fn fold_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<Fold, St
                 Some(_) => Err(missing(id, row)),
             };
         };
-        let (_, entries) = decode(id, row, &value)?;
-        fold.add(id, entries);
+        let (header, entries) = decode(id, row, &value)?;
+        fold.add(id, header, entries);
     }
     if fold.rows < rows {
         fold_rest(store, id, rows, &mut fold)?;
@@ -133,7 +139,7 @@ fn fold_rows(store: &dyn KeyValue, id: InstanceId, rows: u32) -> Result<Fold, St
 
 /// Reads on where the fold stands, with an iterator.
 fn fold_rest(
-    store: &dyn KeyValue,
+    store: &dyn ReadRows,
     id: InstanceId,
     rows: u32,
     fold: &mut Fold,
@@ -151,8 +157,8 @@ fn fold_rest(
             Err(missing(id, fold.rows))
         };
         match result {
-            Ok((_, entries)) => {
-                fold.add(id, entries);
+            Ok((header, entries)) => {
+                fold.add(id, header, entries);
                 ControlFlow::Continue(())
             }
             Err(error) => {

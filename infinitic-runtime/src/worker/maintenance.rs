@@ -8,7 +8,7 @@ use infinitic_core::{InstanceId, Timestamp, codec};
 
 use super::layout::{self, Purgeable};
 use super::shard::Shard;
-use crate::backend::{KeyValue, RowOp, StoreError, Table};
+use crate::backend::{ReadRows, RowOp, StoreError, Table};
 use crate::mailbox::shard_of;
 
 /// Instances purged in one round: their deletes share a commit with live work, and must not delay
@@ -116,7 +116,7 @@ struct Page {
 }
 
 fn read_pages(
-    store: &dyn KeyValue,
+    store: &dyn ReadRows,
     from: &[u8],
     to: Option<&[u8]>,
     limit: usize,
@@ -161,7 +161,7 @@ fn listed_anew(
 }
 
 /// Lists for the shards that there are what was listed for shards that are no more.
-pub(super) fn adopt_purges(store: &dyn KeyValue, shards: usize) -> Result<Vec<RowOp>, StoreError> {
+pub(super) fn adopt_purges(store: &dyn ReadRows, shards: usize) -> Result<Vec<RowOp>, StoreError> {
     let mut ops = Vec::new();
     let Ok(first_gone) = u16::try_from(shards) else {
         return Ok(ops);

@@ -229,7 +229,7 @@ fn recover(
     let now = parts.clock.now();
     let mut touched = 0_usize;
     recovery::recover(
-        &parts.store,
+        &*parts.store,
         shards,
         parts.mailboxes.len(),
         now,

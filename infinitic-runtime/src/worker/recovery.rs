@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use infinitic_core::{InstanceId, Timestamp};
 
@@ -10,7 +9,7 @@ use super::layout;
 use super::load::{self, Fold};
 use super::maintenance::adopt_purges;
 use super::shard::Shard;
-use crate::backend::{KeyValue, StoreError, Table};
+use crate::backend::{ReadRows, StoreError, Table};
 use crate::mailbox::shard_of;
 
 /// What was found.
@@ -26,15 +25,15 @@ pub struct Recovered {
 /// # Errors
 /// When rows cannot be read or are damaged.
 pub fn recover(
-    store: &Arc<dyn KeyValue>,
+    store: &dyn ReadRows,
     shards: &mut [Shard],
     total: usize,
     now: Timestamp,
     flush: &mut dyn FnMut(&mut Shard),
 ) -> Result<Recovered, StoreError> {
-    let watermarks = Watermarks::read(&**store)?;
+    let watermarks = Watermarks::read(store)?;
     let watermark = watermarks.lowest();
-    watermarks.hand_over(&**store, shards, total)?;
+    watermarks.hand_over(store, shards, total)?;
     let mut recovered = Recovered::default();
     let mut adopt = |shards: &mut [Shard], id: InstanceId, fold: Option<Fold>, listed: bool| {
         let owner = shard_of(id, total);
@@ -46,7 +45,7 @@ pub fn recover(
         };
         let loaded = match fold {
             Some(fold) => fold.finish(),
-            None => load::load(&**store, id)?,
+            None => load::load(store, id)?,
         };
         match loaded {
             Some(loaded) => {
@@ -59,11 +58,11 @@ pub fn recover(
         flush(shard);
         Ok::<(), StoreError>(())
     };
-    let listed = read_listed(&**store)?;
+    let listed = read_listed(store)?;
     for id in &listed {
         adopt(shards, *id, None, true)?;
     }
-    scan_unlisted(&**store, watermark, &listed, &mut |id, fold| {
+    scan_unlisted(store, watermark, &listed, &mut |id, fold| {
         adopt(shards, id, Some(fold), false)
     })?;
     Ok(recovered)
@@ -73,7 +72,7 @@ pub fn recover(
 struct Watermarks(BTreeMap<u16, InstanceId>);
 
 impl Watermarks {
-    fn read(store: &dyn KeyValue) -> Result<Self, StoreError> {
+    fn read(store: &dyn ReadRows) -> Result<Self, StoreError> {
         let mut rows = BTreeMap::new();
         let mut visit = |key: &[u8], value: &[u8]| {
             let row = (layout::parse_watermark_key(key), layout::parse_id(value));
@@ -100,7 +99,7 @@ impl Watermarks {
     /// has listed all.
     fn hand_over(
         &self,
-        store: &dyn KeyValue,
+        store: &dyn ReadRows,
         shards: &mut [Shard],
         total: usize,
     ) -> Result<(), StoreError> {
@@ -132,7 +131,7 @@ impl Watermarks {
     }
 }
 
-fn read_listed(store: &dyn KeyValue) -> Result<BTreeSet<InstanceId>, StoreError> {
+fn read_listed(store: &dyn ReadRows) -> Result<BTreeSet<InstanceId>, StoreError> {
     let mut listed = BTreeSet::new();
     let mut visit = |key: &[u8], _: &[u8]| {
         listed.extend(layout::parse_id(key));
@@ -144,7 +143,7 @@ fn read_listed(store: &dyn KeyValue) -> Result<BTreeSet<InstanceId>, StoreError>
 
 /// Visits the instances from the watermark on that are not listed, with their rows folded.
 fn scan_unlisted(
-    store: &dyn KeyValue,
+    store: &dyn ReadRows,
     watermark: Option<InstanceId>,
     listed: &BTreeSet<InstanceId>,
     found: &mut dyn FnMut(InstanceId, Fold) -> Result<(), StoreError>,
@@ -164,15 +163,15 @@ fn scan_unlisted(
             if listed.contains(&id) {
                 return Ok(());
             }
-            let (_, entries) = load::decode(id, row, value)?;
+            let (header, entries) = load::decode(id, row, value)?;
             match &mut current {
-                Some((same, fold)) if *same == id => fold.add(id, entries),
+                Some((same, fold)) if *same == id => fold.add(id, header, entries),
                 _ => {
                     if let Some((before, fold)) = current.take() {
                         found(before, fold)?;
                     }
                     let mut fold = Fold::default();
-                    fold.add(id, entries);
+                    fold.add(id, header, entries);
                     current = Some((id, fold));
                 }
             }

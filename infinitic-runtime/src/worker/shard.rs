@@ -21,7 +21,7 @@ use super::layout;
 use super::load::{self, Loaded};
 use super::resume::Resuming;
 use super::suspects::Suspects;
-use crate::backend::{KeyValue, RowOp, StoreError};
+use crate::backend::{CommitId, HistoryRow, ReadRows, RowOp, StoreError};
 use crate::workflow::{HostedWorkflows, LiveRun, StepJob};
 
 /// When live futures are dropped.
@@ -52,8 +52,9 @@ pub struct ShardSettings {
     pub deliveries_max: u32,
     /// Each turn and redelivery is written down before it runs.
     pub cautious: bool,
-    /// Number of this process among all that wrote the store.
-    pub epoch: u64,
+    /// What the identities of this process's commits are counted from: unique among all processes
+    /// that write the store.
+    pub first_commit: CommitId,
 }
 
 impl Default for ShardSettings {
@@ -65,7 +66,7 @@ impl Default for ShardSettings {
             retention: Duration::from_hours(7 * 24),
             deliveries_max: 5,
             cautious: false,
-            epoch: 0,
+            first_commit: CommitId::NONE,
         }
     }
 }
@@ -92,10 +93,22 @@ pub struct Commit {
     pub shard: u16,
     /// The number of this commit in its shard.
     pub number: u64,
-    /// The rows.
+    /// The history rows that it appends: at most one of each instance.
+    pub history: Vec<HistoryRow>,
+    /// All other rows.
     pub ops: Vec<RowOp>,
     /// What leaves when the rows are durable.
     pub outgoing: Vec<Outgoing>,
+}
+
+impl Commit {
+    /// All rows, for a store that belongs to one process and need not compare; and what leaves.
+    #[must_use]
+    pub fn into_rows(self) -> (Vec<RowOp>, Vec<Outgoing>) {
+        let mut ops: Vec<RowOp> = self.history.into_iter().map(layout::put_history).collect();
+        ops.extend(self.ops);
+        (ops, self.outgoing)
+    }
 }
 
 /// Told when code of an instance was woken by something foreign.
@@ -109,7 +122,7 @@ pub struct Shard {
     pub(super) number: u16,
     /// How many shards there are.
     pub(super) total: usize,
-    pub(super) store: Arc<dyn KeyValue>,
+    pub(super) store: Arc<dyn ReadRows>,
     pub(super) workflows: Arc<HostedWorkflows>,
     pub(super) settings: ShardSettings,
     pub(super) on_foreign: OnForeign,
@@ -118,6 +131,7 @@ pub struct Shard {
     /// Instances touched in this round.
     pub(super) touched: Vec<InstanceId>,
     pub(super) outgoing: Vec<Outgoing>,
+    pub(super) history: Vec<HistoryRow>,
     pub(super) ops: Vec<RowOp>,
     /// Number of the last commit that was taken.
     pub(super) taken: u64,
@@ -165,6 +179,8 @@ pub(super) struct Slot {
     pub(super) instance: Option<Box<Instance>>,
     pub(super) live: Option<LiveRun>,
     pub(super) rows: u32,
+    /// The commit that wrote the last of them.
+    pub(super) last: CommitId,
     /// Entries of this round.
     pub(super) entries: Vec<Entry>,
     /// Rows that were taken and may not be durable yet, for replays: (commit, row, entries).
@@ -180,7 +196,7 @@ impl Shard {
     #[must_use]
     pub fn new(
         number: u16,
-        store: Arc<dyn KeyValue>,
+        store: Arc<dyn ReadRows>,
         hosted: &super::Hosted,
         settings: ShardSettings,
         on_foreign: OnForeign,
@@ -198,6 +214,7 @@ impl Shard {
             timers: BTreeSet::new(),
             touched: Vec::new(),
             outgoing: Vec::new(),
+            history: Vec::new(),
             ops: Vec::new(),
             taken: 0,
             durable: 0,
@@ -318,16 +335,18 @@ impl Shard {
             instance,
             history,
             rows,
+            last,
         } = loaded;
-        self.insert(id, rows, Some(history));
+        self.insert(id, rows, last, Some(history));
         Ok(Some(instance))
     }
 
-    fn insert(&mut self, id: InstanceId, rows: u32, history: Option<History>) {
+    fn insert(&mut self, id: InstanceId, rows: u32, last: CommitId, history: Option<History>) {
         let slot = Slot {
             instance: None,
             live: None,
             rows,
+            last,
             entries: Vec::new(),
             unsynced: VecDeque::new(),
             history,
@@ -358,7 +377,7 @@ impl Shard {
                 return Ok(());
             };
             if !self.slots.contains_key(&to) {
-                self.insert(to, 0, None);
+                self.insert(to, 0, CommitId::NONE, None);
                 self.checkpoint.started(to, &mut self.ops);
             }
             self.keep(to, after, entries);
@@ -498,7 +517,8 @@ impl Shard {
     /// Whether the round has done anything that must be committed.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.touched.is_empty() || !self.outgoing.is_empty() || !self.ops.is_empty()
+        let rows = self.history.len() + self.ops.len();
+        !self.touched.is_empty() || !self.outgoing.is_empty() || rows > 0
     }
 
     /// Ends the round: its rows, and what leaves when they are durable.
@@ -511,11 +531,13 @@ impl Shard {
         for id in std::mem::take(&mut self.touched) {
             self.write_row(id, number);
         }
+        let history = std::mem::take(&mut self.history);
         let ops = std::mem::take(&mut self.ops);
         let outgoing = std::mem::take(&mut self.outgoing);
         Some(Commit {
             shard: self.number,
             number,
+            history,
             ops,
             outgoing,
         })
@@ -534,12 +556,19 @@ impl Shard {
         let status = instance.status();
         let entries = std::mem::take(&mut slot.entries);
         if !entries.is_empty() {
+            let commit = self.settings.first_commit.plus(number);
             let header = RowHeader {
                 status,
-                epoch: self.settings.epoch,
+                commit: commit.0,
             };
-            let row = codec::encode_row(header, &entries);
-            self.ops.push(layout::put_history(id, slot.rows, row));
+            self.history.push(HistoryRow {
+                id,
+                row: slot.rows,
+                after: slot.last,
+                commit,
+                value: codec::encode_row(header, &entries).into(),
+            });
+            slot.last = commit;
             // Kept for replays until the store has them. A warm instance that ended needs none.
             slot.unsynced.push_back((number, slot.rows, entries));
             slot.rows += 1;
@@ -577,6 +606,7 @@ impl Shard {
             mut instance,
             history,
             rows,
+            last,
         } = loaded;
         let id = instance.id;
         if instance.status().is_ended() {
@@ -584,7 +614,7 @@ impl Shard {
             self.checkpoint.found_ended(id, listed, rows, purge_at);
             return Ok(());
         }
-        self.insert(id, rows, Some(history));
+        self.insert(id, rows, last, Some(history));
         self.checkpoint.adopted(id, listed);
         instance = self.blame(instance);
         if self.defer(&instance) {

@@ -3,8 +3,7 @@
 //! They live in the simulation's own driver, between the real shards and the simulated store, so
 //! that no build of a worker can contain them.
 
-use infinitic_core::{AttemptResult, CommandId, Entry, InstanceId, Message, Position, codec};
-use infinitic_runtime::backend::Table;
+use infinitic_core::{AttemptResult, CommandId, Entry, Message, Position, codec};
 use infinitic_runtime::worker::Commit;
 
 use super::process::Mail;
@@ -39,25 +38,17 @@ fn end(mail: &Mail) -> Option<(CommandId, u32, u32)> {
 
 /// Writes what an engine would that does not recognise a repeated end: the outcome, twice.
 pub(crate) fn deliver_twice(commit: &mut Commit, repeated: &[CommandId]) {
-    for op in commit
-        .ops
-        .iter_mut()
-        .filter(|op| op.table == Table::History)
-    {
-        let id = op.key.get(..16).and_then(|id| id.try_into().ok());
-        let (Some(id), Some(row)) = (id.map(InstanceId::from_bytes), &op.value) else {
+    for row in &mut commit.history {
+        let Ok((header, mut entries)) = codec::decode_row(&row.value) else {
             continue;
         };
-        let Ok((header, mut entries)) = codec::decode_row(row) else {
-            continue;
-        };
-        for task in repeated.iter().filter(|task| task.instance == id) {
+        for task in repeated.iter().filter(|task| task.instance == row.id) {
             let again = entries.iter().find(|entry| delivers(entry, task.position));
             if let Some(again) = again.cloned() {
                 entries.push(again);
             }
         }
-        op.value = Some(codec::encode_row(header, &entries).into());
+        row.value = codec::encode_row(header, &entries).into();
     }
 }
 

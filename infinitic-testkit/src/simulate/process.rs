@@ -199,9 +199,10 @@ impl Committer {
             last: Vec::new(),
         };
         for commit in self.queue.drain(..) {
-            batch.ops.extend(commit.ops);
-            batch.outgoing.extend(commit.outgoing);
             batch.last.push((commit.shard, commit.number));
+            let (rows, outgoing) = commit.into_rows();
+            batch.ops.extend(rows);
+            batch.outgoing.extend(outgoing);
         }
         if !batch.ops.is_empty() {
             self.number += 1;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use infinitic_runtime::backend::CommitId;
 use infinitic_runtime::worker::{Replay, ShardSettings};
 
 use super::rng::Rng;
@@ -59,7 +60,7 @@ impl Profile {
             retention: Duration::from_hours(rng.between(25, 200)),
             deliveries_max: u32::try_from(rng.between(1, 5)).unwrap_or(1),
             cautious: false,
-            epoch: 0,
+            first_commit: CommitId::NONE,
         };
         Self {
             clients: rng.between(1, 4),

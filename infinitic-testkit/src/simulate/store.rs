@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use infinitic_core::{Entry, Instance, InstanceId, RunNo, Timestamp};
-use infinitic_runtime::backend::{KeyValue, RowOp, StoreError, Table, Visit};
+use infinitic_runtime::backend::{KeyValue, ReadRows, RowOp, StoreError, Table, Visit};
 
 use super::image::Image;
 use super::process::{Dice, Died, Shared, lock};
@@ -263,29 +263,7 @@ impl Inner {
     }
 }
 
-impl KeyValue for SimStore {
-    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError> {
-        let mut inner = self.lock();
-        inner.expect_number(number, batch);
-        let faults = inner.write_faults;
-        if faults > 0 && inner.rng.chance(faults) {
-            let (visible, survives) = (inner.rng.chance(500), inner.rng.chance(500));
-            if visible {
-                apply(&mut inner.view, batch);
-            }
-            inner.unsynced = Some(Unsynced {
-                number,
-                ops: batch.to_vec(),
-                survives,
-            });
-            return Err(StoreError::Io("a simulated full disk".to_owned()));
-        }
-        inner.unsynced = None;
-        inner.keep(number, batch);
-        apply(&mut inner.view, batch);
-        Ok(())
-    }
-
+impl ReadRows for SimStore {
     fn note_turn(&self, shard: u16, turn: Option<(InstanceId, RunNo)>) -> bool {
         let (is_noted, dice) = {
             let mut inner = self.lock();
@@ -311,10 +289,6 @@ impl KeyValue for SimStore {
             .notes
             .as_ref()
             .map_or_else(Vec::new, |notes| notes.found.clone())
-    }
-
-    fn last_batch(&self) -> u64 {
-        self.lock().last_batch
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
@@ -355,5 +329,33 @@ impl KeyValue for SimStore {
             }
         }
         Ok(())
+    }
+}
+
+impl KeyValue for SimStore {
+    fn write(&self, number: u64, batch: &[RowOp]) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        inner.expect_number(number, batch);
+        let faults = inner.write_faults;
+        if faults > 0 && inner.rng.chance(faults) {
+            let (visible, survives) = (inner.rng.chance(500), inner.rng.chance(500));
+            if visible {
+                apply(&mut inner.view, batch);
+            }
+            inner.unsynced = Some(Unsynced {
+                number,
+                ops: batch.to_vec(),
+                survives,
+            });
+            return Err(StoreError::Io("a simulated full disk".to_owned()));
+        }
+        inner.unsynced = None;
+        inner.keep(number, batch);
+        apply(&mut inner.view, batch);
+        Ok(())
+    }
+
+    fn last_batch(&self) -> u64 {
+        self.lock().last_batch
     }
 }

@@ -79,7 +79,7 @@ impl Scenario {
         if !entries.is_empty() {
             let header = RowHeader {
                 status: self.status(),
-                epoch: 9,
+                commit: 9,
             };
             let row = decode_row(&encode_row(header, &entries)).unwrap();
             assert_eq!(row, (header, entries.clone()));

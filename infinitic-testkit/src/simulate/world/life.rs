@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use infinitic_core::{RunNo, Timestamp};
-use infinitic_runtime::backend::{KeyValue, StoreError};
+use infinitic_runtime::backend::{CommitId, ReadRows, StoreError};
 use infinitic_runtime::service::{HostedServices, SpotExecutor};
 use infinitic_runtime::worker::{OnForeign, Shard, ShardSettings, recover};
 
@@ -41,7 +41,7 @@ impl World {
         let committer = Arc::new(Mutex::new(committer));
         let settings = ShardSettings {
             cautious,
-            epoch: self.life,
+            first_commit: CommitId(self.life << 32),
             ..self.profile.settings.clone()
         };
         let mut shards: Vec<Shard> = (0..total)
@@ -68,7 +68,7 @@ impl World {
         settings: &ShardSettings,
         committer: &Shared<Committer>,
     ) -> Shard {
-        let store: Arc<dyn KeyValue> = Arc::<crate::simulate::store::SimStore>::clone(&self.store);
+        let store: Arc<dyn ReadRows> = Arc::<crate::simulate::store::SimStore>::clone(&self.store);
         // Nothing of a program waits for something foreign.
         let on_foreign: OnForeign = Arc::new(|id, _| panic!("something foreign woke {id}"));
         let number = u16::try_from(number).expect("there are a few shards");
@@ -83,7 +83,7 @@ impl World {
         total: usize,
         committer: &Shared<Committer>,
     ) -> Result<Result<(), StoreError>, Died> {
-        let store: Arc<dyn KeyValue> = Arc::<crate::simulate::store::SimStore>::clone(&self.store);
+        let store: Arc<dyn ReadRows> = Arc::<crate::simulate::store::SimStore>::clone(&self.store);
         let now = self.clock();
         let every = self.rng.between(1, 3);
         let mut touched = 0_u64;
@@ -96,7 +96,7 @@ impl World {
             }
         };
         let recovered = catch_unwind(AssertUnwindSafe(|| {
-            recover(&store, shards, total, now, &mut flush).map(|_| ())
+            recover(&*store, shards, total, now, &mut flush).map(|_| ())
         }));
         died(recovered)
     }
@@ -210,7 +210,7 @@ impl World {
         self.watch.thread_begins();
         self.trace(|_| format!("the thread of shard {index} is replaced"));
         let settings = ShardSettings {
-            epoch: self.life,
+            first_commit: CommitId(self.life << 32),
             ..self.profile.settings.clone()
         };
         let mut shard = self.shard(index, &settings, &committer);
