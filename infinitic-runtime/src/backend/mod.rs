@@ -138,6 +138,14 @@ pub trait ReadRows: Send + Sync + fmt::Debug + 'static {
         visit: Visit<'_>,
     ) -> Result<(), StoreError>;
 
+    /// Reads the histories of some instances at once, where that saves questions.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn prefetch(&self, _ids: &[InstanceId]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Notes the turn that a shard is about to run, or that it has come out of it: a note that
     /// outlives the process, though perhaps not the machine. Answers whether this store can.
     fn note_turn(&self, _shard: u16, _turn: Option<(InstanceId, RunNo)>) -> bool {

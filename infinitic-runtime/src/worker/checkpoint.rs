@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use infinitic_core::{InstanceId, Timestamp};
 
 use super::layout::{self, Purgeable};
@@ -13,7 +14,7 @@ use crate::backend::RowOp;
 
 /// How long after its start an instance is expected to be over. The watermark stays behind the
 /// clock by this, so that short instances end before anything is written for them.
-const LAG: Duration = Duration::from_secs(2);
+pub(super) const LAG: Duration = Duration::from_secs(2);
 
 /// Instances listed in one purge row: few enough to be purged in one round, many enough for the row
 /// to weigh nothing beside theirs.
@@ -45,7 +46,7 @@ impl Checkpoint {
     /// once.
     pub(crate) fn started(&mut self, id: InstanceId, ops: &mut Vec<RowOp>) {
         if self.is_below(id) {
-            ops.push(layout::put_open(id));
+            ops.push(layout::put_open(id, Bytes::new()));
         } else {
             self.unlisted.insert(id);
         }
@@ -90,23 +91,30 @@ impl Checkpoint {
         for instances in self.to_purge.values_mut() {
             instances.retain(|(other, _)| *other != id);
         }
-        ops.push(layout::put_open(id));
+        ops.push(layout::put_open(id, Bytes::new()));
+    }
+
+    /// Whether a checkpoint has passed an instance: it stands in `Open`, or is at rest.
+    pub(crate) fn has_seen(&self, id: InstanceId) -> bool {
+        self.is_below(id) && !self.unlisted.contains(&id)
     }
 
     pub(crate) fn has_changes(&self) -> bool {
         !(self.unlisted.is_empty() && self.to_unlist.is_empty() && self.to_purge.is_empty())
     }
 
-    /// The rows that make the current state findable.
-    pub(crate) fn take(&mut self, shard: u16, now: Timestamp, ops: &mut Vec<RowOp>) {
-        let lag = u64::try_from(LAG.as_millis()).unwrap_or(u64::MAX);
-        let time = Timestamp::from_millis(now.as_millis().saturating_sub(lag));
+    /// The rows that make the current state findable: those of the index, and the instances that
+    /// are to be listed. `now` is the time up to which instances are passed.
+    pub(crate) fn take(
+        &mut self,
+        shard: u16,
+        time: Timestamp,
+        ops: &mut Vec<RowOp>,
+    ) -> BTreeSet<InstanceId> {
         let lowest = InstanceId::lowest_at(time);
         let watermark = self.watermark.map_or(lowest, |old| old.max(lowest));
         let later = self.unlisted.split_off(&watermark);
-        for id in std::mem::replace(&mut self.unlisted, later) {
-            ops.push(layout::put_open(id));
-        }
+        let passed = std::mem::replace(&mut self.unlisted, later);
         for id in self.to_unlist.drain(..) {
             ops.push(layout::remove_open(id));
         }
@@ -119,5 +127,6 @@ impl Checkpoint {
             self.watermark = Some(watermark);
             ops.push(layout::put_watermark(shard, watermark));
         }
+        passed
     }
 }

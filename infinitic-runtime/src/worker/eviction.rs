@@ -62,7 +62,7 @@ impl Shard {
                 self.used_cached.put_back(used, id);
                 return;
             }
-            if slot.has_open_steps() {
+            if slot.has_open_steps() || !self.may_leave(id) {
                 continue;
             }
             self.forget(id, false);
@@ -92,6 +92,7 @@ impl Shard {
             return;
         }
         self.drop_live(id);
+        self.leaves(id);
         self.slots.remove(&id);
     }
 }

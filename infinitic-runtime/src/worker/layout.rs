@@ -3,7 +3,8 @@
 //! | Table   | Key                                   | Value                              |
 //! |---------|---------------------------------------|------------------------------------|
 //! | History | instance id, row number (u32 BE)      | header and entries (`codec`)       |
-//! | Open    | instance id                           | nothing                            |
+//! | Open    | instance id                           | where its tasks are, in a cluster  |
+//! | Timers  | due (u64 BE), instance id, run, reopening, position (u32 BE each), kind | nothing |
 //! | Purge   | shard (u16 BE), time, digest (u64 BE) | instance ids and their row counts  |
 //! | Meta    | `watermark/` shard (u16 BE)           | instance id                        |
 //!
@@ -11,7 +12,9 @@
 //! Recovery reads `Open` and the histories from the lowest watermark on, and no others.
 
 use bytes::Bytes;
-use infinitic_core::{InstanceId, Timestamp, codec};
+use infinitic_core::{
+    CommandId, InstanceId, Position, Reopening, RunNo, TimerKey, TimerKind, Timestamp, codec,
+};
 
 use crate::backend::{HistoryRow, RowOp, Table};
 
@@ -66,8 +69,8 @@ pub(crate) fn parse_id(bytes: &[u8]) -> Option<InstanceId> {
     Some(InstanceId::from_bytes(bytes.try_into().ok()?))
 }
 
-pub(crate) fn put_open(id: InstanceId) -> RowOp {
-    put(Table::Open, id.as_bytes().to_vec(), Bytes::new())
+pub(crate) fn put_open(id: InstanceId, places: Bytes) -> RowOp {
+    put(Table::Open, id.as_bytes().to_vec(), places)
 }
 
 pub(crate) fn remove_open(id: InstanceId) -> RowOp {
@@ -96,6 +99,53 @@ pub(crate) fn remove_watermark(shard: u16) -> RowOp {
     let mut key = WATERMARKS.to_vec();
     key.extend_from_slice(&shard.to_be_bytes());
     remove(Table::Meta, key)
+}
+
+/// Where the timers of a time begin.
+pub(crate) fn timers_from(due: Timestamp) -> Vec<u8> {
+    due.as_millis().to_be_bytes().to_vec()
+}
+
+fn timer_key(due: Timestamp, timer: TimerKey) -> Vec<u8> {
+    let TimerKey { id, kind } = timer;
+    let mut key = timers_from(due);
+    key.extend_from_slice(id.instance.as_bytes());
+    for number in [id.run.0, id.reopening.0, id.position.0] {
+        key.extend_from_slice(&number.to_be_bytes());
+    }
+    key.push(match kind {
+        TimerKind::Timer => 0,
+        TimerKind::Backoff => 1,
+        TimerKind::Deadline => 2,
+    });
+    key
+}
+
+/// The time and the timer of an index row.
+pub(crate) fn parse_timer(key: &[u8]) -> Option<(Timestamp, TimerKey)> {
+    let number = |at: usize| Some(u32::from_be_bytes(key.get(at..at + 4)?.try_into().ok()?));
+    let due = u64::from_be_bytes(key.get(..8)?.try_into().ok()?);
+    let id = CommandId {
+        instance: parse_id(key.get(8..24)?)?,
+        run: RunNo(number(24)?),
+        reopening: Reopening(number(28)?),
+        position: Position(number(32)?),
+    };
+    let kind = match key.get(36)? {
+        0 => TimerKind::Timer,
+        1 => TimerKind::Backoff,
+        2 => TimerKind::Deadline,
+        _ => return None,
+    };
+    Some((Timestamp::from_millis(due), TimerKey { id, kind }))
+}
+
+pub(crate) fn put_timer(due: Timestamp, timer: TimerKey) -> RowOp {
+    put(Table::Timers, timer_key(due, timer), Bytes::new())
+}
+
+pub(crate) fn remove_timer(due: Timestamp, timer: TimerKey) -> RowOp {
+    remove(Table::Timers, timer_key(due, timer))
 }
 
 /// An id below all others.
@@ -140,6 +190,26 @@ pub(crate) fn remove_purge(key: &[u8]) -> RowOp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn timers_sort_by_time_and_come_back() {
+        let id = CommandId {
+            instance: InstanceId::new(Timestamp::from_millis(1), 2, 3),
+            run: RunNo(4),
+            reopening: Reopening(5),
+            position: Position(6),
+        };
+        for kind in [TimerKind::Timer, TimerKind::Backoff, TimerKind::Deadline] {
+            let timer = TimerKey { id, kind };
+            let at = Timestamp::from_millis(1 << 40);
+            let key = put_timer(at, timer).key;
+            assert_eq!(parse_timer(&key), Some((at, timer)));
+            assert!(key.as_ref() > timers_from(at).as_slice());
+            assert!(
+                key.as_ref() < timers_from(at + std::time::Duration::from_millis(1)).as_slice()
+            );
+        }
+    }
 
     #[test]
     fn keys_sort_by_instance_then_row() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use infinitic_core::{InstanceId, Timestamp, codec};
 
+use super::checkpoint::LAG;
 use super::layout::{self, Purgeable};
 use super::shard::Shard;
 use crate::backend::{ReadRows, RowOp, StoreError, Table};
@@ -21,15 +22,25 @@ const LATER: Duration = Duration::from_secs(60);
 impl Shard {
     /// Makes the current state findable; see `checkpoint`.
     pub fn take_checkpoint(&mut self, now: Timestamp) {
-        let (number, mut ops) = (self.number, std::mem::take(&mut self.ops));
-        self.checkpoint.take(number, now, &mut ops);
+        let lag = u64::try_from(LAG.as_millis()).unwrap_or(u64::MAX);
+        let time = Timestamp::from_millis(now.as_millis().saturating_sub(lag));
+        self.take_checkpoint_at(time);
+        self.unlist_resting(now);
+    }
+
+    /// The same for all instances that were started before `time`.
+    pub(super) fn take_checkpoint_at(&mut self, time: Timestamp) {
+        let mut ops = std::mem::take(&mut self.ops);
+        for id in self.checkpoint.take(self.number, time, &mut ops) {
+            self.settle(id, &mut ops);
+        }
         self.ops = ops;
     }
 
     /// Whether a checkpoint would write anything of use.
     #[must_use]
     pub fn wants_checkpoint(&self) -> bool {
-        self.checkpoint.has_changes()
+        self.checkpoint.has_changes() || self.may_unlist()
     }
 
     /// Removes records whose retention time is over, some in each round until none is due.
@@ -71,6 +82,8 @@ impl Shard {
                 .into_iter()
                 .partition(|(id, _)| shard_of(*id, self.total) == usize::from(self.number));
             self.ops.extend(listed_anew(page.at, others, self.total));
+            let ids: Vec<InstanceId> = own.iter().map(|(id, _)| *id).collect();
+            self.store.prefetch(&ids)?;
             let mut later = Vec::new();
             for (id, rows) in own {
                 if !self.purge_one(id, rows)? {

@@ -15,6 +15,7 @@ mod load;
 mod maintenance;
 mod node;
 mod recovery;
+mod resting;
 mod resume;
 mod shard;
 mod signals;
@@ -26,7 +27,9 @@ use std::sync::Arc;
 
 pub use builder::Worker;
 pub use error::WorkerError;
+pub(crate) use layout::{history_end, history_key, parse_history_key};
 pub use recovery::{Recovered, recover};
+pub(crate) use resting::Place;
 pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
 pub use signals::shutdown_signal;
 

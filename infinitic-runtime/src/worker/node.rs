@@ -251,7 +251,7 @@ fn new_shard(parts: &NodeParts, committer: &Arc<Committer>, number: u16, generat
     let store = Arc::clone(&parts.store);
     let settings = parts.settings.clone();
     let mut shard = Shard::new(number, store, &parts.hosted, settings, on_foreign);
-    shard.defer_turns();
+    shard.resume_later();
     let committer = Arc::clone(committer);
     shard.commit_now = Some(Arc::new(move |commit| {
         let (shard, number) = (commit.shard, commit.number);
@@ -316,7 +316,7 @@ impl Shared {
             shard.end_round();
             let now = self.parts.clock.now();
             patience = match shard.next_timer() {
-                _ if shard.is_purging() || shard.is_resuming() => Duration::ZERO,
+                _ if shard.is_purging() || shard.has_to_resume() => Duration::ZERO,
                 Some(due) => due.since(now).min(MAINTENANCE_EVERY),
                 None => MAINTENANCE_EVERY,
             };

@@ -1,6 +1,6 @@
 //! After a start of the process: find the open instances and hand each to its shard.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use infinitic_core::{InstanceId, Timestamp};
@@ -59,7 +59,10 @@ pub fn recover(
         Ok::<(), StoreError>(())
     };
     let listed = read_listed(store)?;
-    for id in &listed {
+    for (id, row) in &listed {
+        for shard in shards.iter_mut() {
+            shard.found_listed(*id, row);
+        }
         adopt(shards, *id, None, true)?;
     }
     scan_unlisted(store, watermark, &listed, &mut |id, fold| {
@@ -131,10 +134,10 @@ impl Watermarks {
     }
 }
 
-fn read_listed(store: &dyn ReadRows) -> Result<BTreeSet<InstanceId>, StoreError> {
-    let mut listed = BTreeSet::new();
-    let mut visit = |key: &[u8], _: &[u8]| {
-        listed.extend(layout::parse_id(key));
+fn read_listed(store: &dyn ReadRows) -> Result<BTreeMap<InstanceId, Vec<u8>>, StoreError> {
+    let mut listed = BTreeMap::new();
+    let mut visit = |key: &[u8], value: &[u8]| {
+        listed.extend(layout::parse_id(key).map(|id| (id, value.to_vec())));
         ControlFlow::Continue(())
     };
     store.scan(Table::Open, &[], None, &mut visit)?;
@@ -145,7 +148,7 @@ fn read_listed(store: &dyn ReadRows) -> Result<BTreeSet<InstanceId>, StoreError>
 fn scan_unlisted(
     store: &dyn ReadRows,
     watermark: Option<InstanceId>,
-    listed: &BTreeSet<InstanceId>,
+    listed: &BTreeMap<InstanceId, Vec<u8>>,
     found: &mut dyn FnMut(InstanceId, Fold) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let from = watermark
@@ -160,7 +163,7 @@ fn scan_unlisted(
                     "a history row has no key of ours".to_owned(),
                 ));
             };
-            if listed.contains(&id) {
+            if listed.contains_key(&id) {
                 return Ok(());
             }
             let (header, entries) = load::decode(id, row, value)?;

@@ -51,7 +51,7 @@ impl Untried {
 
 impl Shard {
     /// Lets turns that recovery asks for wait for [`Shard::resume`].
-    pub(super) fn defer_turns(&mut self) {
+    pub(crate) fn resume_later(&mut self) {
         self.resuming.defers = true;
     }
 
@@ -91,7 +91,7 @@ impl Shard {
     }
 
     /// Whether instances wait for their turn.
-    pub(super) fn is_resuming(&self) -> bool {
+    pub(crate) fn has_to_resume(&self) -> bool {
         !self.resuming.deferred.is_empty()
     }
 
@@ -99,14 +99,14 @@ impl Shard {
     ///
     /// # Errors
     /// As [`Shard::handle`].
-    pub(super) fn resume(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn resume(&mut self, now: Timestamp) -> Result<(), StoreError> {
         for _ in 0..RESUMED_AT_ONCE {
             let Some(id) = self.resuming.deferred.pop_front() else {
                 return Ok(());
             };
             self.resuming.resumed.push(id);
             let message = Message::Recovered {
-                cautious: self.settings.cautious,
+                cautious: self.settings.cautious || self.resting.is_some(),
             };
             self.handle(id, message, now)?;
         }
@@ -114,7 +114,7 @@ impl Shard {
     }
 
     /// Runs no turn of an instance until the end of the round: one has got a thread stuck.
-    pub(super) fn bar(&mut self, id: InstanceId, why: String) {
+    pub(crate) fn bar(&mut self, id: InstanceId, why: String) {
         self.resuming.barred.insert(id, why);
     }
 
@@ -124,7 +124,7 @@ impl Shard {
     }
 
     /// The round is over, and its commit on its way.
-    pub(super) fn end_round(&mut self) {
+    pub(crate) fn end_round(&mut self) {
         self.resuming.barred.clear();
         for id in std::mem::take(&mut self.resuming.resumed) {
             self.resuming.untried.remove(id);

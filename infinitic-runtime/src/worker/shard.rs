@@ -19,6 +19,7 @@ use super::cache::UseOrder;
 use super::checkpoint::Checkpoint;
 use super::layout;
 use super::load::{self, Loaded};
+use super::resting::Resting;
 use super::resume::Resuming;
 use super::suspects::Suspects;
 use crate::backend::{CommitId, HistoryRow, ReadRows, RowOp, StoreError};
@@ -161,6 +162,8 @@ pub struct Shard {
     pub(super) running: Arc<super::watchdog::Running>,
     /// Code that runs again, and code that must not.
     pub(super) resuming: Resuming,
+    /// Instances at rest, if the store is shared.
+    pub(super) resting: Option<Resting>,
 }
 
 impl std::fmt::Debug for Shard {
@@ -232,6 +235,7 @@ impl Shard {
             commit_now: None,
             running: Arc::default(),
             resuming: Resuming::default(),
+            resting: None,
         }
     }
 
@@ -338,6 +342,7 @@ impl Shard {
             last,
         } = loaded;
         self.insert(id, rows, last, Some(history));
+        self.is_back(&instance);
         Ok(Some(instance))
     }
 
@@ -363,6 +368,9 @@ impl Shard {
         message: Message,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        if let Some(resting) = &mut self.resting {
+            resting.now = resting.now.max(now);
+        }
         // Turns are messages too, answered at once: a short queue, never a recursion.
         let mut messages = VecDeque::from([message]);
         while let Some(message) = messages.pop_front() {
@@ -444,13 +452,19 @@ impl Shard {
             Effect::DropRun { run: _ } => self.drop_live(id),
             Effect::DispatchTask(attempt) => self.outgoing.push(Outgoing::Task(attempt)),
             Effect::RunStep(attempt) => self.run_step(id, attempt),
-            Effect::Suspect { id } => self.suspects.add(id),
-            Effect::CancelAttempt { id } => self.outgoing.push(Outgoing::CancelAttempt(id)),
+            Effect::Suspect { id } => match &mut self.resting {
+                Some(resting) => resting.orphans.push(id),
+                None => self.suspects.add(id),
+            },
+            Effect::CancelAttempt { id } => {
+                self.outgoing.push(Outgoing::CancelAttempt(id));
+            }
             Effect::ArmTimer { timer, due } => {
                 self.timers.insert((due, timer));
             }
             Effect::DropTimer { timer, due } => {
                 self.timers.remove(&(due, timer));
+                self.unindex(due, timer);
             }
             Effect::Answer { request, answer } => {
                 self.outgoing.push(Outgoing::Answer(request, answer));
@@ -505,6 +519,7 @@ impl Shard {
                 return Ok(());
             };
             self.timers.remove(&(due, timer));
+            self.unindex(due, timer);
             let rung = self.handle(timer.id.instance, Message::TimerDue { timer }, now.max(due));
             if rung.is_err() {
                 self.timers.insert((now + RING_AGAIN, timer));
@@ -544,6 +559,15 @@ impl Shard {
     }
 
     fn write_row(&mut self, id: InstanceId, number: u64) {
+        let status = self.slots.get(&id).and_then(|slot| {
+            let instance = slot.instance.as_ref()?;
+            (!slot.entries.is_empty()).then(|| instance.status())
+        });
+        match status {
+            Some(status) if status.is_ended() => self.rests_no_more(id),
+            Some(_) => self.list_if_resting(id),
+            None => {}
+        }
         let Some(slot) = self.slots.get_mut(&id) else {
             return;
         };
@@ -625,7 +649,7 @@ impl Shard {
             return Ok(());
         }
         let message = Message::Recovered {
-            cautious: self.settings.cautious,
+            cautious: self.settings.cautious || self.resting.is_some(),
         };
         self.apply(id, Some(instance), message, now)
     }
