@@ -128,6 +128,8 @@ pub enum Effect {
     CancelAttempt {
         /// The task or step.
         id: CommandId,
+        /// The task's service; none for a step.
+        service: Option<ServiceName>,
     },
     /// Ring at a time.
     ArmTimer {

@@ -138,7 +138,11 @@ pub(super) fn abandon(step: &mut Step, run: RunNo, position: Position, open: &Op
             if let Some(due) = open.kind.attempts().and_then(|attempts| attempts.due) {
                 drop_timer(TimerKind::Backoff, due);
             }
-            step.effects.push(Effect::CancelAttempt { id });
+            let service = match &open.kind {
+                OpenKind::Task(task) => Some(task.service.clone()),
+                OpenKind::Step(_) | OpenKind::Timer { .. } => None,
+            };
+            step.effects.push(Effect::CancelAttempt { id, service });
         }
     }
 }

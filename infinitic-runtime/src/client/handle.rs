@@ -12,7 +12,8 @@ use infinitic_core::{
 use serde::de::DeserializeOwned;
 
 use super::error::ClientError;
-use super::link::{Answering, Ask, Link};
+use super::link::{Answering, Ask, Link, Target};
+use crate::cluster::transport::DeadLetter;
 use crate::contract::{MethodContract, Undecodable, WorkflowContract, decode_value};
 use crate::failure::{ErrorCodec, Failure};
 
@@ -57,13 +58,32 @@ impl Client {
     /// ```
     #[must_use]
     pub fn attach<T, E: crate::failure::TaskError>(&self, id: InstanceId) -> Run<T, E> {
-        Run::new(Arc::clone(&self.link), id, ErrorCodec::typed())
+        let to = Target { id, workflow: None };
+        Run::new(Arc::clone(&self.link), to, ErrorCodec::typed())
     }
 
     /// A new instance id, for [`WorkflowProxy::with_id`]: to be written down before the start.
     #[must_use]
     pub fn draw_id(&self) -> InstanceId {
         self.link.draw_id()
+    }
+
+    /// Messages that were set aside because they could not be handled: those of a cluster, at most
+    /// `limit`. Each says why. One machine alone sets nothing aside.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] when the broker does not answer.
+    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, ClientError> {
+        self.link.dead_letters(limit).await
+    }
+
+    /// Sends a message that was set aside to where it was meant to go, once what kept it from being
+    /// handled is mended. False when there is none of that id.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] when the broker does not answer.
+    pub async fn redrive(&self, id: &str) -> Result<bool, ClientError> {
+        self.link.redrive(id.to_owned()).await
     }
 
     /// Starts many instances in one round trip: their runs in order, all durable.
@@ -154,8 +174,12 @@ impl WorkflowHandle {
         }
     }
 
-    fn instance(&self) -> Result<InstanceId, ClientError> {
-        self.id.ok_or_else(|| {
+    fn instance(&self) -> Result<Target, ClientError> {
+        let target = |id| Target {
+            id,
+            workflow: Some(self.workflow.clone()),
+        };
+        self.id.map(target).ok_or_else(|| {
             ClientError::Refused(Box::new(FailureRecord::new(
                 FailureKind::Refused,
                 "this proxy starts new instances; take one of a running instance with \
@@ -267,8 +291,8 @@ fn done(answer: Answer) -> Result<(), ClientError> {
     }
 }
 
-async fn inspect(link: &dyn Link, id: InstanceId) -> Result<InstanceState, ClientError> {
-    match link.ask(id, Ask::Inspect).await? {
+async fn inspect(link: &dyn Link, to: Target) -> Result<InstanceState, ClientError> {
+    match link.ask(to, Ask::Inspect).await? {
         Answer::State(state) => Ok(*state),
         Answer::Refused(failure) => Err(ClientError::Refused(failure)),
         other => Err(ClientError::Protocol(format!(
@@ -316,20 +340,34 @@ impl<T, E> Start<T, E> {
         } = self;
         let asked = self
             .start
-            .map(|start| ask_start(&*link, id, Ask::Start(Box::new(start))));
+            .map(|start| ask_start(&*link, id, start, Ask::Start));
         async move {
-            let (id, answering) = asked?;
+            let (to, answering) = asked?;
             done(answering.await?)?;
-            Ok(Run::new(link, id, codec))
+            Ok(Run::new(link, to, codec))
         }
     }
 }
 
 /// Sends a start: with the id that the caller gave, or with one drawn for it.
-fn ask_start(link: &dyn Link, id: Option<InstanceId>, ask: Ask) -> (InstanceId, Answering) {
+fn ask_start(
+    link: &dyn Link,
+    id: Option<InstanceId>,
+    start: StartMessage,
+    ask: fn(Box<StartMessage>) -> Ask,
+) -> (Target, Answering) {
+    let workflow = start.workflow.clone();
+    let ask = ask(Box::new(start));
+    let to = |id| Target {
+        id,
+        workflow: Some(workflow.clone()),
+    };
     match id {
-        Some(id) => (id, link.ask(id, ask)),
-        None => link.ask_new(ask),
+        Some(id) => (to(id), link.ask(to(id), ask)),
+        None => {
+            let (id, answering) = link.ask_new(&workflow, ask);
+            (to(id), answering)
+        }
     }
 }
 
@@ -345,7 +383,7 @@ impl<T: DeserializeOwned + 'static, E: 'static> IntoFuture for Start<T, E> {
             codec,
             value: _,
         } = self;
-        let asked = start.map(|start| ask_start(&*link, id, Ask::StartAndWait(Box::new(start))).1);
+        let asked = start.map(|start| ask_start(&*link, id, start, Ask::StartAndWait).1);
         Box::pin(async move {
             let answer = match asked {
                 Ok(asked) => asked.await,
@@ -360,7 +398,7 @@ impl<T: DeserializeOwned + 'static, E: 'static> IntoFuture for Start<T, E> {
 /// also after restarts and after its end while its record is kept.
 pub struct Run<T, E> {
     link: Arc<dyn Link>,
-    id: InstanceId,
+    to: Target,
     codec: ErrorCodec<E>,
     limit: Option<Duration>,
     value: std::marker::PhantomData<fn() -> T>,
@@ -370,6 +408,7 @@ impl<T, E> Clone for Run<T, E> {
     fn clone(&self) -> Self {
         Self {
             link: Arc::clone(&self.link),
+            to: self.to.clone(),
             ..*self
         }
     }
@@ -378,16 +417,16 @@ impl<T, E> Clone for Run<T, E> {
 impl<T, E> std::fmt::Debug for Run<T, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Run")
-            .field("id", &self.id)
+            .field("id", &self.to.id)
             .finish_non_exhaustive()
     }
 }
 
 impl<T, E> Run<T, E> {
-    fn new(link: Arc<dyn Link>, id: InstanceId, codec: ErrorCodec<E>) -> Self {
+    fn new(link: Arc<dyn Link>, to: Target, codec: ErrorCodec<E>) -> Self {
         Self {
             link,
-            id,
+            to,
             codec,
             limit: None,
             value: std::marker::PhantomData,
@@ -398,7 +437,7 @@ impl<T, E> Run<T, E> {
     /// time.
     #[must_use]
     pub fn id(&self) -> InstanceId {
-        self.id
+        self.to.id
     }
 
     /// Limits the wait: awaiting gives a failure of kind `TimedOut` then. The instance goes on.
@@ -413,7 +452,7 @@ impl<T, E> Run<T, E> {
     /// # Errors
     /// [`ClientError::Refused`] when there is no such instance.
     pub async fn cancel(&self) -> Result<(), ClientError> {
-        done(self.link.ask(self.id, Ask::Cancel).await?)
+        done(self.link.ask(self.to.clone(), Ask::Cancel).await?)
     }
 
     /// As [`WorkflowProxy::retry_turn`].
@@ -421,7 +460,7 @@ impl<T, E> Run<T, E> {
     /// # Errors
     /// [`ClientError::Refused`] when there is nothing to retry.
     pub async fn retry_turn(&self) -> Result<(), ClientError> {
-        done(self.link.ask(self.id, Ask::RetryTurn).await?)
+        done(self.link.ask(self.to.clone(), Ask::RetryTurn).await?)
     }
 
     /// As [`WorkflowProxy::retry_tasks`].
@@ -429,7 +468,7 @@ impl<T, E> Run<T, E> {
     /// # Errors
     /// [`ClientError::Refused`] when no failed task led to its end.
     pub async fn retry_tasks(&self) -> Result<(), ClientError> {
-        done(self.link.ask(self.id, Ask::RetryTasks).await?)
+        done(self.link.ask(self.to.clone(), Ask::RetryTasks).await?)
     }
 
     /// How the instance stands, and what it waits for.
@@ -437,7 +476,7 @@ impl<T, E> Run<T, E> {
     /// # Errors
     /// [`ClientError::Refused`] when there is no such instance.
     pub async fn state(&self) -> Result<InstanceState, ClientError> {
-        inspect(&*self.link, self.id).await
+        inspect(&*self.link, self.to.clone()).await
     }
 }
 
@@ -446,7 +485,11 @@ impl<T: DeserializeOwned + 'static, E: 'static> IntoFuture for &Run<T, E> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let (asked, codec, limit) = (self.link.ask(self.id, Ask::Wait), self.codec, self.limit);
+        let (asked, codec, limit) = (
+            self.link.ask(self.to.clone(), Ask::Wait),
+            self.codec,
+            self.limit,
+        );
         Box::pin(async move {
             let answer = match limit {
                 None => asked.await,

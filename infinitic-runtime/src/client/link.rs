@@ -5,12 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use infinitic_core::names::WorkflowName;
 use infinitic_core::{Answer, InstanceId, Message, RequestId, Start};
 use serde::{Deserialize, Serialize};
 
 use super::error::ClientError;
 use super::replies::{Replies, Reply};
 use crate::clock::{Clock, draw_instance_id};
+use crate::cluster::transport::DeadLetter;
 use crate::mailbox::{Input, Mailbox, shard_of};
 
 /// What a client asks of an instance. Every ask may be repeated: it has the same effect once.
@@ -33,7 +35,7 @@ pub(crate) enum Ask {
 }
 
 impl Ask {
-    fn message(self, request: RequestId) -> Message {
+    pub(crate) fn message(self, request: RequestId) -> Message {
         let some = Some(request);
         match self {
             Self::Start(start) => Message::Start {
@@ -83,14 +85,37 @@ pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Answer, ClientErr
 pub(crate) trait Link: Send + Sync + fmt::Debug {
     /// Sends what is asked at once, and answers when the worker does. Dropping the answer forgets
     /// it.
-    fn ask(&self, to: InstanceId, ask: Ask) -> Answering;
+    fn ask(&self, to: Target, ask: Ask) -> Answering;
 
     /// The same for a start of an instance whose id is drawn for it, here and now: nothing that is
     /// stored can be about it, so nobody needs to look.
-    fn ask_new(&self, ask: Ask) -> (InstanceId, Answering);
+    fn ask_new(&self, workflow: &WorkflowName, ask: Ask) -> (InstanceId, Answering);
 
     /// A new instance id.
     fn draw_id(&self) -> InstanceId;
+
+    /// Messages that were set aside; none where there is no broker.
+    fn dead_letters(
+        &self,
+        _limit: usize,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<DeadLetter>, ClientError>> + Send + '_>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Sends a message that was set aside to where it was meant to go; false when there is none.
+    fn redrive(
+        &self,
+        _id: String,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, ClientError>> + Send + '_>> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+}
+
+/// An instance, and its workflow's name if that is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) id: InstanceId,
+    pub(crate) workflow: Option<WorkflowName>,
 }
 
 /// The way to a worker in the same process.
@@ -143,11 +168,11 @@ fn answering(link: Arc<LocalLink>, to: InstanceId, ask: Ask, fresh: bool) -> Ans
 }
 
 impl Link for Arc<LocalLink> {
-    fn ask(&self, to: InstanceId, ask: Ask) -> Answering {
-        answering(Self::clone(self), to, ask, false)
+    fn ask(&self, to: Target, ask: Ask) -> Answering {
+        answering(Self::clone(self), to.id, ask, false)
     }
 
-    fn ask_new(&self, ask: Ask) -> (InstanceId, Answering) {
+    fn ask_new(&self, _: &WorkflowName, ask: Ask) -> (InstanceId, Answering) {
         let id = self.draw_id();
         (id, answering(Self::clone(self), id, ask, true))
     }

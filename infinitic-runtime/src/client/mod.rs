@@ -10,5 +10,5 @@ mod replies;
 pub use error::ClientError;
 pub use handle::{Client, Run, Start, WorkflowHandle, WorkflowProxy};
 
-pub(crate) use link::{Link, LocalLink, request_of};
+pub(crate) use link::{Answering, Ask, Link, LocalLink, Target, request_of};
 pub(crate) use replies::Replies;

@@ -10,13 +10,14 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use infinitic_core::names::WorkflowName;
 use infinitic_core::{Answer, InstanceId, codec};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
 use super::error::ClientError;
 use super::handle::Client;
-use super::link::{Answering, Ask, Link};
+use super::link::{Answering, Ask, Link, Target};
 use super::protocol::{ASK, BODY_BYTES_MAX, GREETING, HELLO, Request, Response};
 use crate::clock::{Clock, SystemClock, draw_instance_id, monotonic};
 
@@ -185,14 +186,15 @@ impl RemoteLink {
 }
 
 impl Link for Arc<RemoteLink> {
-    fn ask(&self, to: InstanceId, ask: Ask) -> Answering {
+    fn ask(&self, to: Target, ask: Ask) -> Answering {
         let link = Self::clone(self);
-        Box::pin(async move { link.ask_until_answered(to, ask).await })
+        Box::pin(async move { link.ask_until_answered(to.id, ask).await })
     }
 
-    fn ask_new(&self, ask: Ask) -> (InstanceId, Answering) {
+    fn ask_new(&self, _: &WorkflowName, ask: Ask) -> (InstanceId, Answering) {
         let id = self.draw_id();
-        (id, self.ask(id, ask))
+        let workflow = None;
+        (id, self.ask(Target { id, workflow }, ask))
     }
 
     fn draw_id(&self) -> InstanceId {

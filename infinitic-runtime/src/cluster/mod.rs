@@ -1,9 +1,19 @@
 //! Many workers, one broker, one database: the same shards as on one machine, each a partition with
 //! one owner.
 
+mod clock;
+mod desk;
+mod engine;
+mod fleet;
+mod inbox;
+mod link;
+mod outbox;
 mod partition;
+mod parts;
 pub mod plan;
+mod settle;
 pub mod store;
 pub mod transport;
 mod view;
 mod wire;
+mod writer;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use infinitic_core::codec::DecodeError;
+use infinitic_core::names::ServiceName;
 use infinitic_core::{
     Answer, CommandId, InstanceId, Message, RequestId, StepAttempt, TaskAttempt, Timestamp,
 };
@@ -15,7 +16,10 @@ use super::store::{Claim, MemberId, Part, PartCommit};
 use super::view::PartView;
 use super::wire::{Packet, map_requests};
 use crate::backend::StoreError;
-use crate::worker::{Commit, Hosted, OnForeign, Outgoing, Place, Shard, ShardSettings, recover};
+use crate::client::request_of;
+use crate::worker::{
+    Commit, Hosted, OnForeign, Outgoing, Place, Shard, ShardSettings, recover, unreadable,
+};
 use crate::workflow::StepJob;
 
 /// Timers rung in one round at most.
@@ -50,7 +54,7 @@ pub(crate) struct Round {
 pub(crate) struct Leaving {
     pub(crate) tasks: Vec<Box<TaskAttempt>>,
     pub(crate) steps: Vec<(Box<StepAttempt>, StepJob)>,
-    pub(crate) cancels: Vec<CommandId>,
+    pub(crate) cancels: Vec<(CommandId, Option<ServiceName>)>,
     /// By client.
     pub(crate) answers: BTreeMap<Arc<str>, Vec<(RequestId, Answer)>>,
     /// Messages to itself.
@@ -152,9 +156,17 @@ impl Partition {
         if let Message::AttemptEnded { id, .. } = &inner {
             self.held.remove(id);
         }
+        let request = request_of(&inner);
         match self.shard.handle(to, inner, now) {
             Ok(()) => Ok(()),
             Err(StoreError::NewerFormat(why)) => Err(Trouble::Newer(why)),
+            // Who asks is told; nothing is lost by that.
+            Err(error) if request.is_some() => {
+                if let Some(request) = request {
+                    self.shard.answer(request, unreadable(&error));
+                }
+                Ok(())
+            }
             Err(error) => Err(Trouble::Poison(Poison {
                 packet: Packet::Messages {
                     client: client.map_or_else(String::new, |client| client.to_string()),
@@ -281,12 +293,12 @@ impl Partition {
                 leaving.tasks.push(attempt);
             }
             Outgoing::Step(attempt, job) => leaving.steps.push((attempt, job)),
-            Outgoing::CancelAttempt(id) => {
+            Outgoing::CancelAttempt(id, service) => {
                 self.held.remove(&id);
                 self.shard.set_place(id, None);
                 // One that was given out in this very round never leaves.
                 leaving.tasks.retain(|attempt| attempt.id != id);
-                leaving.cancels.push(id);
+                leaving.cancels.push((id, service));
             }
             Outgoing::Answer(request, answer) => {
                 if let Some((client, request)) = self.requests.take(request) {
@@ -298,6 +310,20 @@ impl Partition {
                 }
             }
             Outgoing::Message(to, message) => leaving.messages.push((to, message)),
+        }
+    }
+
+    /// A round that writes nothing.
+    pub(crate) fn empty_round(&self) -> Round {
+        Round {
+            commit: PartCommit {
+                part: self.part.clone(),
+                epoch: self.claim.epoch,
+                history: Vec::new(),
+                ops: Vec::new(),
+            },
+            number: 0,
+            leaving: Leaving::default(),
         }
     }
 

@@ -222,7 +222,7 @@ impl Release for Releaser {
                 Outgoing::Step(attempt, job) => {
                     self.executor.run_step(attempt, job.run, job.policy);
                 }
-                Outgoing::CancelAttempt(id) => {
+                Outgoing::CancelAttempt(id, _) => {
                     // Dispatches before it must be known before it.
                     self.executor.dispatch(std::mem::take(&mut tasks));
                     self.executor.cancel(id);

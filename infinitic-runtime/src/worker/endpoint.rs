@@ -18,7 +18,7 @@ use super::error::WorkerError;
 use crate::client::protocol::{
     ASK, BODY_BYTES_MAX, GREETING, HELLO, Request, Response, STREAMS_MAX,
 };
-use crate::client::{ClientError, Link, LocalLink};
+use crate::client::{ClientError, Link, LocalLink, Target};
 
 /// Where a worker listens.
 #[derive(Clone, Debug)]
@@ -173,7 +173,13 @@ impl Endpoint {
             Err(error) => return text(StatusCode::BAD_REQUEST, error.to_string()),
         };
         // Ids from elsewhere may have been sent before.
-        let asked = self.link.ask(to, ask);
+        let asked = self.link.ask(
+            Target {
+                id: to,
+                workflow: None,
+            },
+            ask,
+        );
         let response = tokio::select! {
             answer = asked => match answer {
                 Ok(answer) => Response::Answer(answer),

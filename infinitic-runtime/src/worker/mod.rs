@@ -30,6 +30,7 @@ pub use error::WorkerError;
 pub(crate) use layout::{history_end, history_key, parse_history_key};
 pub use recovery::{Recovered, recover};
 pub(crate) use resting::Place;
+pub(crate) use shard::unreadable;
 pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
 pub use signals::shutdown_signal;
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use infinitic_core::codec::{self, RowHeader};
 use infinitic_core::engine::{self, Applied};
+use infinitic_core::names::ServiceName;
 use infinitic_core::{
     Answer, CommandId, Effect, Entry, FailureKind, FailureRecord, History, Instance, InstanceId,
     Message, RequestId, RunNo, StepAttempt, TaskAttempt, TimerKey, Timestamp,
@@ -80,7 +81,7 @@ pub enum Outgoing {
     /// An attempt of a step, with what it runs.
     Step(Box<StepAttempt>, StepJob),
     /// An attempt that is no longer wanted.
-    CancelAttempt(CommandId),
+    CancelAttempt(CommandId, Option<ServiceName>),
     /// Something to tell a client.
     Answer(RequestId, Answer),
     /// A message that the shard sends to itself once what it wrote is durable.
@@ -456,8 +457,8 @@ impl Shard {
                 Some(resting) => resting.orphans.push(id),
                 None => self.suspects.add(id),
             },
-            Effect::CancelAttempt { id } => {
-                self.outgoing.push(Outgoing::CancelAttempt(id));
+            Effect::CancelAttempt { id, service } => {
+                self.outgoing.push(Outgoing::CancelAttempt(id, service));
             }
             Effect::ArmTimer { timer, due } => {
                 self.timers.insert((due, timer));
@@ -492,6 +493,11 @@ impl Shard {
             // again.
             None => tracing::debug!(step = %attempt.id, "an open step has no live future"),
         }
+    }
+
+    /// Tells a client something that is no answer of the engine.
+    pub(crate) fn answer(&mut self, request: RequestId, answer: Answer) {
+        self.outgoing.push(Outgoing::Answer(request, answer));
     }
 
     pub(super) fn drop_live(&mut self, id: InstanceId) {

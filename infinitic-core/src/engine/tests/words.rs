@@ -150,7 +150,7 @@ pub(super) fn effect(effect: &Effect) -> String {
             )
         }
         Effect::Suspect { id } => format!("suspect #{}", id.position),
-        Effect::CancelAttempt { id } => format!("cancel #{} r{}", id.position, id.reopening),
+        Effect::CancelAttempt { id, .. } => format!("cancel #{} r{}", id.position, id.reopening),
         Effect::ArmTimer { timer, due } => format!("arm {}", alarm(timer, *due)),
         Effect::DropTimer { timer, due } => format!("drop {}", alarm(timer, *due)),
         Effect::Answer {

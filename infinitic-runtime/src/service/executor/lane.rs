@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::attempt::Job;
 
@@ -12,12 +13,17 @@ pub(super) struct Lane {
     state: Mutex<State>,
 }
 
+/// Weight of the newest attempt in the average, as a power of two: an eighth.
+const NEWEST: u32 = 3;
+
 #[derive(Default)]
 struct State {
     /// **Invariant:** something is queued only while `running` is at the limit.
     running: usize,
     queue: VecDeque<Job>,
     closed: bool,
+    /// How long attempts take, averaged over the last ones.
+    average: Duration,
 }
 
 impl Lane {
@@ -27,6 +33,10 @@ impl Lane {
             limit: limit.max(1),
             state: Mutex::default(),
         }
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -66,6 +76,31 @@ impl Lane {
         let mut state = self.state();
         state.closed = true;
         std::mem::take(&mut state.queue)
+    }
+
+    /// An attempt has taken so long.
+    pub(super) fn took(&self, time: Duration) {
+        let mut state = self.state();
+        let rest = state.average.saturating_sub(state.average / (1 << NEWEST));
+        state.average = rest + time / (1 << NEWEST);
+    }
+
+    /// How long one more attempt would wait for its start, by what the last ones took.
+    pub(super) fn wait(&self) -> Duration {
+        let state = self.state();
+        if state.closed {
+            return Duration::MAX;
+        }
+        if state.running < self.limit {
+            return Duration::ZERO;
+        }
+        let before = u32::try_from(state.queue.len() + 1).unwrap_or(u32::MAX);
+        let limit = u32::try_from(self.limit).unwrap_or(u32::MAX);
+        // What has never ended may take for ever.
+        if state.average.is_zero() {
+            return Duration::MAX;
+        }
+        state.average.saturating_mul(before) / limit
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -205,6 +205,36 @@ impl Executor {
         self.shared.waiting.list()
     }
 
+    /// Whether a task is hosted here.
+    #[must_use]
+    pub fn hosts(&self, service: &ServiceName, task: &TaskName) -> bool {
+        let service = self.shared.services.get(service);
+        service.is_some_and(|service| service.tasks.contains_key(task))
+    }
+
+    /// The services of which tasks are hosted here, with how many attempts run at a time.
+    #[must_use]
+    pub fn services(&self) -> Vec<(ServiceName, usize)> {
+        let services = self.shared.services.iter();
+        services
+            .map(|(name, service)| (name.clone(), service.lane.limit()))
+            .collect()
+    }
+
+    /// How long one more attempt of a service would wait for its start; the longest time when that
+    /// cannot be told, or it is not hosted here.
+    #[must_use]
+    pub fn wait(&self, service: &ServiceName) -> Duration {
+        let service = self.shared.services.get(service);
+        service.map_or(Duration::MAX, |service| service.lane.wait())
+    }
+
+    /// Whether an attempt of a task runs here or is queued.
+    #[must_use]
+    pub fn has(&self, id: CommandId) -> bool {
+        self.shared.running.has(id)
+    }
+
     /// How many attempts run or are queued here.
     #[must_use]
     pub fn load(&self) -> usize {
@@ -359,7 +389,9 @@ async fn work(shared: Arc<Shared>, lane: Arc<Lane>, job: Job) {
     let mut next = Some(job);
     let mut count = 0;
     while let Some(job) = next {
+        let since = crate::clock::monotonic();
         attempt::run(&place.shared, job).await;
+        place.lane.took(since.elapsed());
         count += 1;
         if count % RUN_WITHOUT_YIELD == 0 {
             tokio::task::yield_now().await;

@@ -59,6 +59,11 @@ impl Running {
         self.shard(id).remove(&id)
     }
 
+    /// Whether an attempt of a task is here.
+    pub(super) fn has(&self, id: CommandId) -> bool {
+        self.shard(id).contains_key(&id)
+    }
+
     pub(super) fn all(&self) -> Vec<Arc<TaskContext>> {
         let shards = self.shards.iter();
         shards

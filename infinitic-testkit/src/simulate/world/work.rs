@@ -225,7 +225,7 @@ impl World {
                 let ended = process.executor.step(*attempt, &job, took);
                 self.runs_until(id, sequence, number, ended);
             }
-            Outgoing::CancelAttempt(id) => {
+            Outgoing::CancelAttempt(id, _) => {
                 if let Some(process) = &mut self.process {
                     process.running.remove(&id);
                 }

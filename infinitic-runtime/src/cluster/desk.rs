@@ -1,0 +1,399 @@
+//! Where attempts go and come from: at home, or over the broker; and how their ends find their
+//! instances.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use infinitic_core::names::{ServiceName, WorkflowName};
+use infinitic_core::{
+    AttemptResult, CommandId, FailureKind, FailureRecord, InstanceId, Message, Origin, TaskAttempt,
+};
+use tokio::runtime::Handle;
+
+use super::inbox::{Inbox, Input, Local};
+use super::outbox::Outbox;
+use super::parts::PartCounts;
+use super::settle::{Settle, give_back, settle};
+use super::store::Part;
+use super::transport::{Delivery, Reader, Reading, SendError, Topic, Transport, Window};
+use super::wire::Packet;
+use crate::service::Executor;
+
+/// An attempt stays at home when it would wait there no longer than this: about what a way over the
+/// broker and back takes.
+const WORTH_WAITING: Duration = Duration::from_millis(20);
+/// Pause after a reader could not be opened, or brought what is not hosted here.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of attempts that a worker takes before they have ended.
+const WINDOW_BYTES: usize = 16 << 20;
+
+/// Gives attempts to this worker's executor and to the broker, and their ends to the engine.
+pub(crate) struct Desk {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) handle: Handle,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) parts: Arc<PartCounts>,
+    /// Whether tasks may stay with the owner of their partition.
+    pub(crate) at_home: bool,
+    /// Redeliveries after which an attempt counts as failed.
+    pub(crate) deliveries_max: u32,
+    pub(crate) executor: OnceLock<Executor>,
+    /// No attempt starts here any more.
+    pub(crate) draining: AtomicBool,
+    origins: Mutex<HashMap<CommandId, From>>,
+}
+
+/// Where an attempt has come from.
+struct From {
+    workflow: WorkflowName,
+    settles: Vec<Settle>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        handle: Handle,
+        inbox: Arc<Inbox>,
+        parts: Arc<PartCounts>,
+        at_home: bool,
+        deliveries_max: u32,
+    ) -> Arc<Self> {
+        let outbox = Outbox::new(Arc::clone(&transport), handle.clone(), String::new());
+        Arc::new(Self {
+            transport,
+            handle,
+            inbox,
+            outbox,
+            parts,
+            at_home,
+            deliveries_max,
+            executor: OnceLock::new(),
+            draining: AtomicBool::new(false),
+            origins: Mutex::default(),
+        })
+    }
+
+    fn origins(&self) -> MutexGuard<'_, HashMap<CommandId, From>> {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn executor(&self) -> &Executor {
+        self.executor.get().expect("it is set before anything runs")
+    }
+
+    /// Whether an attempt is to be run here, by the owner of its partition.
+    fn stays_home(&self, attempt: &TaskAttempt) -> bool {
+        let executor = self.executor();
+        self.at_home
+            && !self.draining.load(Ordering::SeqCst)
+            && executor.hosts(&attempt.service, &attempt.task)
+            && executor.wait(&attempt.service) <= WORTH_WAITING
+    }
+
+    /// Starts here what stays at home. Gives back what goes to the broker.
+    pub(crate) fn keep_home(&self, tasks: Vec<Box<TaskAttempt>>) -> Vec<Box<TaskAttempt>> {
+        let mut away = Vec::new();
+        for attempt in tasks {
+            if !self.stays_home(&attempt) {
+                away.push(attempt);
+                continue;
+            }
+            self.origins().entry(attempt.id).or_insert_with(|| From {
+                workflow: attempt.workflow.clone(),
+                settles: Vec::new(),
+            });
+            self.executor().dispatch([attempt]);
+        }
+        away
+    }
+
+    /// Gives an attempt to the broker: true once it is there. One that is too large ends as failed.
+    pub(crate) async fn send(self: &Arc<Self>, attempt: Box<TaskAttempt>) -> bool {
+        let topic = Topic::Tasks(attempt.service.clone());
+        let packet = Packet::Task(attempt);
+        self.transport.ready().await;
+        let sent = self.transport.send(&topic, packet.encode()).await;
+        let Packet::Task(attempt) = packet else {
+            return false;
+        };
+        match sent {
+            Ok(()) => true,
+            Err(SendError::Closed) => false,
+            Err(error) => {
+                let failed = self.failed(&attempt, FailureKind::Refused, error.to_string());
+                self.tell(attempt.workflow, attempt.id.instance, failed, Vec::new());
+                false
+            }
+        }
+    }
+
+    fn failed(&self, attempt: &TaskAttempt, kind: FailureKind, why: String) -> Message {
+        let origin = Origin::Task {
+            id: attempt.id,
+            service: attempt.service.clone(),
+            task: attempt.task.clone(),
+            worker: String::new(),
+            attempts: attempt.attempt.0 + 1,
+        };
+        let mut failure = FailureRecord::new(kind, why).at(origin);
+        failure.previous.clone_from(&attempt.previous);
+        Message::AttemptEnded {
+            id: attempt.id,
+            sequence: attempt.sequence,
+            attempt: attempt.attempt,
+            result: AttemptResult::Failed {
+                failure: Box::new(failure),
+                retry_after_ms: None,
+            },
+        }
+    }
+
+    /// An attempt of a task or step has ended here.
+    pub(crate) fn ended(self: &Arc<Self>, to: InstanceId, message: Message) {
+        let Message::AttemptEnded { id, .. } = &message else {
+            return;
+        };
+        let from = self.origins().remove(id);
+        match from {
+            Some(From { workflow, settles }) => self.tell(workflow, to, message, settles),
+            None => tracing::warn!(task = %id, "an attempt has ended that nobody gave out"),
+        }
+    }
+
+    /// Notes whose step runs here.
+    pub(crate) fn runs_step(&self, id: CommandId, workflow: WorkflowName) {
+        let from = From {
+            workflow,
+            settles: Vec::new(),
+        };
+        self.origins().insert(id, from);
+    }
+
+    /// Brings a message to its instance, wherever that lives.
+    fn tell(
+        self: &Arc<Self>,
+        workflow: WorkflowName,
+        to: InstanceId,
+        message: Message,
+        settles: Vec<Settle>,
+    ) {
+        let local = |parts| Local {
+            part: Part::of(&workflow, to, parts),
+            to,
+            message: message.clone(),
+            settles: settles.clone(),
+        };
+        if let Some(parts) = self.parts.known(&workflow) {
+            self.inbox.push(Input::Local(local(parts)));
+            return;
+        }
+        let desk = Arc::clone(self);
+        let workflow = workflow.clone();
+        self.handle.spawn(async move {
+            let parts = desk.parts.ask(&workflow).await;
+            desk.inbox.push(Input::Local(Local {
+                part: Part::of(&workflow, to, parts),
+                to,
+                message,
+                settles,
+            }));
+        });
+    }
+
+    /// Brings a message to an instance whose partition another member owns.
+    pub(crate) fn forward(self: &Arc<Self>, local: Local) {
+        let Local {
+            part,
+            to,
+            message,
+            settles,
+        } = local;
+        let desk = Arc::clone(self);
+        let again = message.clone();
+        let owner = part.clone();
+        let done = move |sent: Result<(), SendError>| match (sent, again) {
+            (Ok(()), _) => settle(settles),
+            (Err(SendError::Closed), _) => {}
+            // The value is too large for the broker: the attempt has failed by it.
+            (Err(error), message) => {
+                if let Some(message) = refused(message, &error) {
+                    let message = Local {
+                        part: owner,
+                        to,
+                        message,
+                        settles,
+                    };
+                    desk.forward(message);
+                }
+            }
+        };
+        self.outbox.post(&part, to, message, Box::new(done));
+    }
+
+    /// An attempt is not wanted any more. It may run here, or elsewhere.
+    pub(crate) fn cancel(&self, id: CommandId) {
+        self.executor().cancel(id);
+        let from = self.origins().remove(&id);
+        if let Some(from) = from {
+            settle(from.settles);
+        }
+    }
+
+    /// Whether an attempt of a task runs here.
+    pub(crate) fn has(&self, id: CommandId) -> bool {
+        self.executor().has(id)
+    }
+
+    /// Takes attempts of a service from the broker, until the task is aborted.
+    pub(crate) async fn take(self: Arc<Self>, service: ServiceName, limit: usize) {
+        let window = Window {
+            messages: limit,
+            bytes: WINDOW_BYTES,
+        };
+        let topic = Topic::Tasks(service);
+        let mut reader = self.open(&topic, Reading::Shared, window).await;
+        let acknowledger: Arc<dyn super::transport::Acknowledge> = Arc::from(reader.acknowledger());
+        while let Some(deliveries) = reader.next(limit).await {
+            for delivery in deliveries {
+                let settle = Settle {
+                    acknowledger: Arc::clone(&acknowledger),
+                    tag: delivery.tag,
+                };
+                self.taken(&topic, delivery, settle).await;
+            }
+        }
+    }
+
+    async fn taken(self: &Arc<Self>, topic: &Topic, delivery: Delivery, owed: Settle) {
+        let attempt = match Packet::decode(&delivery.payload) {
+            Ok(Packet::Task(attempt)) => attempt,
+            Ok(_) => {
+                return self
+                    .set_aside(topic, delivery, "it is no task".to_owned(), owed)
+                    .await;
+            }
+            Err(error) if super::partition::is_newer(&error) => {
+                tracing::error!("a task waits for a newer release of this worker: {error}");
+                return self.later(owed);
+            }
+            Err(error) => {
+                return self
+                    .set_aside(topic, delivery, error.to_string(), owed)
+                    .await;
+            }
+        };
+        if !self.executor().hosts(&attempt.service, &attempt.task) {
+            tracing::warn!(
+                "task {}.{} is not hosted here: another worker must run it",
+                attempt.service,
+                attempt.task
+            );
+            return self.later(owed);
+        }
+        if self.draining.load(Ordering::SeqCst) {
+            return give_back(vec![owed]);
+        }
+        if delivery.redeliveries > self.deliveries_max {
+            let why = format!(
+                "each of {} workers that ran this attempt went away while it ran",
+                delivery.redeliveries
+            );
+            let failed = self.failed(&attempt, FailureKind::Crashed, why);
+            self.tell(attempt.workflow, attempt.id.instance, failed, vec![owed]);
+            return;
+        }
+        self.origins()
+            .entry(attempt.id)
+            .or_insert_with(|| From {
+                workflow: attempt.workflow.clone(),
+                settles: Vec::new(),
+            })
+            .settles
+            .push(owed);
+        self.executor().dispatch([attempt]);
+    }
+
+    /// Lets the broker deliver something again, after a pause.
+    fn later(&self, owed: Settle) {
+        self.handle.spawn(async move {
+            tokio::time::sleep(PAUSE).await;
+            give_back(vec![owed]);
+        });
+    }
+
+    async fn set_aside(&self, topic: &Topic, delivery: Delivery, why: String, owed: Settle) {
+        tracing::error!("a message on {topic:?} was set aside: {why}");
+        if self
+            .transport
+            .set_aside(topic, delivery.payload, why)
+            .await
+            .is_ok()
+        {
+            settle(vec![owed]);
+        }
+    }
+
+    /// Hears of attempts that are not wanted any more, until the task is aborted.
+    pub(crate) async fn hear(self: Arc<Self>, service: ServiceName) {
+        let window = Window {
+            messages: 1_000,
+            bytes: 1 << 20,
+        };
+        let topic = Topic::TaskControl(service);
+        let mut reader = self.open(&topic, Reading::All, window).await;
+        let acknowledger = reader.acknowledger();
+        while let Some(deliveries) = reader.next(1_000).await {
+            for delivery in deliveries {
+                if let Ok(Packet::Cancel(ids)) = Packet::decode(&delivery.payload) {
+                    ids.into_iter().for_each(|id| self.cancel(id));
+                }
+                acknowledger.acknowledge(&[delivery.tag]);
+            }
+        }
+    }
+
+    async fn open(&self, topic: &Topic, reading: Reading, window: Window) -> Box<dyn Reader> {
+        let mut told = HashSet::new();
+        loop {
+            match self.transport.read(topic, reading, window).await {
+                Ok(reader) => return reader,
+                Err(error) => {
+                    if told.insert(error.to_string()) {
+                        tracing::error!("{topic:?} cannot be read, trying on: {error}");
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// The end of an attempt whose value the broker does not take.
+fn refused(message: Message, error: &SendError) -> Option<Message> {
+    match message {
+        Message::AttemptEnded {
+            id,
+            sequence,
+            attempt,
+            result: AttemptResult::Value(_),
+        } => Some(Message::AttemptEnded {
+            id,
+            sequence,
+            attempt,
+            result: AttemptResult::Failed {
+                failure: Box::new(FailureRecord::new(FailureKind::Refused, error.to_string())),
+                retry_after_ms: None,
+            },
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,502 @@
+//! The engine's thread: rounds over all partitions that this worker owns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use infinitic_core::{InstanceId, Message, Timestamp};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::desk::Desk;
+use super::inbox::{Inbox, Input, Local};
+use super::partition::{Partition, Poison, Trouble, is_newer};
+use super::settle::{Settle, settle};
+use super::store::{Claim, Epoch, MemberId, Part, SharedStore};
+use super::transport::{Acknowledge, Delivery, Reading, Topic, Transport, Window};
+use super::view::PartView;
+use super::wire::Packet;
+use super::writer::{Job, Writer};
+use crate::clock::Clock;
+use crate::worker::{Hosted, OnForeign, ShardSettings};
+
+/// How often partitions look for checkpoints, timers and purges.
+const MAINTENANCE_EVERY: Duration = Duration::from_secs(2);
+/// Packets of one partition that were not acknowledged yet.
+const WINDOW: Window = Window {
+    messages: 256,
+    bytes: 4 << 20,
+};
+/// Pause before a reader is opened again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the engine's thread is made of.
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn SharedStore>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) handle: Handle,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) me: MemberId,
+    pub(crate) hosted: Hosted,
+    pub(crate) settings: ShardSettings,
+    /// The worker stops: reads are not waited for any more.
+    pub(crate) closed: Arc<AtomicBool>,
+    /// The partitions that are in this thread's hands, for whoever claims them.
+    pub(crate) held: Held,
+    pub(crate) partitions: BTreeMap<Part, Holding>,
+    pub(crate) alive: Arc<BTreeSet<String>>,
+    pub(crate) maintained: Timestamp,
+}
+
+/// The partitions that are in this worker's hands, and since which claim.
+pub(crate) type Held = Arc<Mutex<BTreeMap<Part, Epoch>>>;
+
+/// A partition, and what goes with it.
+pub(crate) struct Holding {
+    partition: Partition,
+    /// Owed for messages of the round under way.
+    settles: Vec<Settle>,
+    /// Ends the reader once what was acknowledged is known to the broker.
+    close_reader: Option<oneshot::Sender<()>>,
+    reader: tokio::task::JoinHandle<()>,
+    /// It is being given up: nothing new is handled.
+    leaving: bool,
+    /// Its last round has been handed to the writer.
+    left: bool,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("partitions", &self.partitions.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message that was taken from a packet.
+struct Arrived {
+    part: Part,
+    client: Option<Arc<str>>,
+    to: InstanceId,
+    message: Message,
+}
+
+impl Engine {
+    /// Rounds until the inbox is closed.
+    pub(crate) fn run(mut self) {
+        let mut patience = Duration::ZERO;
+        while let Some(inputs) = self.inbox.take(patience) {
+            let now = self.clock.now();
+            let arrived = self.sort(inputs, now);
+            self.fetch(&arrived);
+            for message in arrived {
+                self.handle(message, now);
+            }
+            self.tick(now);
+            self.end_round();
+            patience = self.patience();
+        }
+        for (_, holding) in std::mem::take(&mut self.partitions) {
+            holding.reader.abort();
+        }
+    }
+
+    /// Does what is no message to an instance; gives the messages.
+    fn sort(&mut self, inputs: Vec<Input>, now: Timestamp) -> Vec<Arrived> {
+        let mut arrived = Vec::new();
+        for input in inputs {
+            match input {
+                Input::Packets {
+                    part,
+                    epoch,
+                    acknowledger,
+                    deliveries,
+                } => self.unpack(part, epoch, &acknowledger, deliveries, &mut arrived),
+                Input::Local(local) => self.take_local(local, &mut arrived),
+                Input::Claimed { part, claim } => self.claimed(part, claim, now),
+                Input::Release { part } => {
+                    if let Some(holding) = self.partitions.get_mut(&part) {
+                        holding.leaving = true;
+                    }
+                }
+                Input::Durable {
+                    part,
+                    epoch,
+                    number,
+                } => {
+                    if let Some(holding) = self.holding(&part, epoch) {
+                        holding.partition.durable(number);
+                    }
+                }
+                Input::InBroker { part, epoch, ids } => {
+                    if let Some(holding) = self.holding(&part, epoch) {
+                        ids.into_iter()
+                            .for_each(|id| holding.partition.in_broker(id));
+                    }
+                }
+                Input::Last { part, epoch } => self.last(&part, epoch),
+                Input::Lost { part, epoch } => self.lost(&part, epoch),
+                Input::Alive(alive) => self.alive = alive,
+                Input::Foreign { part, id, run } => {
+                    if let Some(holding) = self.partitions.get_mut(&part)
+                        && let Err(error) = holding.partition.shard.stop_foreign(id, run, now)
+                    {
+                        tracing::error!(instance = %id, "{error}");
+                    }
+                }
+            }
+        }
+        arrived
+    }
+
+    fn holding(&mut self, part: &Part, epoch: Epoch) -> Option<&mut Holding> {
+        let holding = self.partitions.get_mut(part)?;
+        (holding.partition.claim().epoch == epoch).then_some(holding)
+    }
+
+    fn unpack(
+        &mut self,
+        part: Part,
+        epoch: Epoch,
+        acknowledger: &Arc<dyn Acknowledge>,
+        deliveries: Vec<Delivery>,
+        arrived: &mut Vec<Arrived>,
+    ) {
+        for delivery in deliveries {
+            // Of a claim that is over, or about to be: the next owner gets it.
+            let Some(holding) = self
+                .holding(&part, epoch)
+                .filter(|holding| !holding.leaving)
+            else {
+                return;
+            };
+            let owed = Settle {
+                acknowledger: Arc::clone(acknowledger),
+                tag: delivery.tag,
+            };
+            let reason = match Packet::decode(&delivery.payload) {
+                Ok(Packet::Messages { client, messages }) => {
+                    holding.settles.push(owed);
+                    let client = (!client.is_empty()).then(|| Arc::from(client.as_str()));
+                    arrived.extend(messages.into_iter().map(|(to, message)| Arrived {
+                        part: part.clone(),
+                        client: client.clone(),
+                        to,
+                        message,
+                    }));
+                    continue;
+                }
+                Ok(_) => "it is no packet for an inbox".to_owned(),
+                Err(error) if is_newer(&error) => {
+                    holding.leaving = true;
+                    tracing::error!(
+                        "partition {part} is left to workers of a newer release: {error}"
+                    );
+                    return;
+                }
+                Err(error) => error.to_string(),
+            };
+            self.set_aside(&part, delivery.payload, reason, Some(owed));
+        }
+    }
+
+    fn set_aside(&self, part: &Part, payload: bytes::Bytes, why: String, owed: Option<Settle>) {
+        tracing::error!("a message for partition {part} was set aside: {why}");
+        let topic = Topic::Inbox(part.clone());
+        let transport = Arc::clone(&self.transport);
+        self.handle.spawn(async move {
+            if transport.set_aside(&topic, payload, why).await.is_ok() {
+                settle(owed.into_iter().collect());
+            }
+        });
+    }
+
+    fn take_local(&mut self, local: Local, arrived: &mut Vec<Arrived>) {
+        match self.partitions.get_mut(&local.part) {
+            Some(holding) if !holding.left => {
+                holding.settles.extend(local.settles);
+                arrived.push(Arrived {
+                    part: local.part,
+                    client: None,
+                    to: local.to,
+                    message: local.message,
+                });
+            }
+            Some(_) | None => self.desk.forward(local),
+        }
+    }
+
+    /// Reads the histories of instances that are not in memory: all at once.
+    fn fetch(&self, arrived: &[Arrived]) {
+        let mut wanted: BTreeMap<&Part, BTreeSet<InstanceId>> = BTreeMap::new();
+        for message in arrived {
+            if let Some(holding) = self.partitions.get(&message.part) {
+                let missing = holding.partition.missing(std::iter::once(&message.to));
+                wanted.entry(&message.part).or_default().extend(missing);
+            }
+        }
+        wanted.retain(|_, ids| !ids.is_empty());
+        if wanted.is_empty() {
+            return;
+        }
+        let fetches: Vec<_> = wanted
+            .into_iter()
+            .filter_map(|(part, ids)| {
+                let view = Arc::clone(&self.partitions.get(part)?.partition.view);
+                Some(self.handle.spawn(async move {
+                    // What could not be read now is read when it is needed.
+                    view.fetch(ids.into_iter().collect()).await.ok();
+                }))
+            })
+            .collect();
+        self.handle.block_on(async {
+            for fetch in fetches {
+                fetch.await.ok();
+            }
+        });
+    }
+
+    fn handle(&mut self, arrived: Arrived, now: Timestamp) {
+        let Arrived {
+            part,
+            client,
+            to,
+            message,
+        } = arrived;
+        let Some(holding) = self.partitions.get_mut(&part) else {
+            return;
+        };
+        match holding.partition.handle(client.as_ref(), to, message, now) {
+            Ok(()) => {}
+            Err(Trouble::Newer(why)) => {
+                tracing::error!("partition {part} is left to workers of a newer release: {why}");
+                self.drop_part(&part);
+            }
+            Err(Trouble::Poison(Poison { packet, reason })) => {
+                self.set_aside(&part, packet.encode(), reason, None);
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let maintain = now.since(self.maintained) >= MAINTENANCE_EVERY || now < self.maintained;
+        if maintain {
+            self.maintained = now;
+        }
+        let alive = Arc::clone(&self.alive);
+        let is_alive = |member: &str| alive.contains(member);
+        for (part, holding) in &mut self.partitions {
+            if holding.left {
+                continue;
+            }
+            if let Err(error) = holding.partition.tick(now, maintain, &is_alive) {
+                tracing::error!("reading partition {part} failed: {error}");
+            }
+            if holding.leaving {
+                holding.partition.hand_over(now);
+            }
+        }
+    }
+
+    fn end_round(&mut self) {
+        let mut jobs = Vec::new();
+        for holding in self.partitions.values_mut() {
+            if holding.left {
+                continue;
+            }
+            holding.partition.view.forget();
+            let settles = std::mem::take(&mut holding.settles);
+            match holding.partition.end_round() {
+                Some(round) => jobs.push(Job {
+                    round,
+                    settles,
+                    last: holding.leaving,
+                }),
+                // Nothing came of it, and what it repeated is owed by others.
+                None if !holding.leaving => settle(settles),
+                None => jobs.push(Job {
+                    round: holding.partition.empty_round(),
+                    settles,
+                    last: true,
+                }),
+            }
+            holding.left = holding.leaving;
+        }
+        if !jobs.is_empty() {
+            self.writer.submit(jobs);
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let now = self.clock.now();
+        let next = self
+            .partitions
+            .values()
+            .filter(|holding| !holding.left)
+            .filter_map(|holding| holding.partition.next_tick())
+            .min();
+        next.map_or(MAINTENANCE_EVERY, |due| {
+            due.since(now).min(MAINTENANCE_EVERY)
+        })
+    }
+
+    fn claimed(&mut self, part: Part, claim: Claim, now: Timestamp) {
+        if let Some(old) = self.partitions.remove(&part) {
+            old.reader.abort();
+        }
+        let view = Arc::new(PartView::new(
+            Arc::clone(&self.store),
+            part.clone(),
+            Some(self.handle.clone()),
+            Arc::clone(&self.closed),
+        ));
+        let (inbox, foreign) = (Arc::clone(&self.inbox), part.clone());
+        let on_foreign: OnForeign = Arc::new(move |id, run| {
+            let part = foreign.clone();
+            inbox.push(Input::Foreign { part, id, run });
+        });
+        let epoch = claim.epoch;
+        let partition = Partition::take_over(
+            part.clone(),
+            claim,
+            view,
+            &self.me,
+            &self.hosted,
+            &self.settings,
+            on_foreign,
+            now,
+        );
+        let partition = match partition {
+            Ok(partition) => partition,
+            Err(error) => {
+                tracing::error!("partition {part} cannot be read, and is left alone: {error}");
+                return self.let_go(&part, epoch);
+            }
+        };
+        let (close_reader, close) = oneshot::channel();
+        let reader = self.handle.spawn(read(
+            Arc::clone(&self.transport),
+            Arc::clone(&self.inbox),
+            part.clone(),
+            epoch,
+            close,
+        ));
+        tracing::debug!("partition {part} is ours, epoch {}", epoch.0);
+        self.partitions.insert(
+            part,
+            Holding {
+                partition,
+                settles: Vec::new(),
+                close_reader: Some(close_reader),
+                reader,
+                leaving: false,
+                left: false,
+            },
+        );
+    }
+
+    /// The last round of a partition is safe: it is given up once its reader is closed.
+    fn last(&mut self, part: &Part, epoch: Epoch) {
+        if self.holding(part, epoch).is_none() {
+            return;
+        }
+        let Some(mut holding) = self.partitions.remove(part) else {
+            return;
+        };
+        if let Some(close) = holding.close_reader.take() {
+            close.send(()).ok();
+        }
+        let (store, held, part) = (
+            Arc::clone(&self.store),
+            Arc::clone(&self.held),
+            part.clone(),
+        );
+        self.handle.spawn(async move {
+            holding.reader.await.ok();
+            while let Err(error) = store.release(&part, epoch).await {
+                tracing::warn!("partition {part} cannot be released, trying on: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            forget(&held, &part, epoch);
+        });
+    }
+
+    /// A partition is somebody else's, or must be read anew.
+    fn lost(&mut self, part: &Part, epoch: Epoch) {
+        if self.holding(part, epoch).is_none() {
+            return;
+        }
+        tracing::info!("partition {part} is not ours any more");
+        if let Some(holding) = self.partitions.remove(part) {
+            holding.reader.abort();
+        }
+        forget(&self.held, part, epoch);
+    }
+
+    fn drop_part(&mut self, part: &Part) {
+        if let Some(holding) = self.partitions.remove(part) {
+            holding.reader.abort();
+            self.let_go(part, holding.partition.claim().epoch);
+        }
+    }
+
+    /// Releases a partition that cannot be worked on here. It stays among those held, so that it is
+    /// not claimed again at once.
+    fn let_go(&self, part: &Part, epoch: Epoch) {
+        let (store, part) = (Arc::clone(&self.store), part.clone());
+        self.handle.spawn(async move {
+            store.release(&part, epoch).await.ok();
+        });
+    }
+}
+
+/// A partition is not in this worker's hands any more.
+fn forget(held: &Held, part: &Part, epoch: Epoch) {
+    let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+    if held.get(part) == Some(&epoch) {
+        held.remove(part);
+    }
+}
+
+/// Reads the inbox of a partition, until told to end.
+async fn read(
+    transport: Arc<dyn Transport>,
+    inbox: Arc<Inbox>,
+    part: Part,
+    epoch: Epoch,
+    mut close: oneshot::Receiver<()>,
+) {
+    let topic = Topic::Inbox(part.clone());
+    let reading = Reading::Alone { rank: epoch.0 };
+    let mut reader = loop {
+        match transport.read(&topic, reading, WINDOW).await {
+            Ok(reader) => break reader,
+            Err(error) => {
+                tracing::error!("the inbox of partition {part} cannot be read, trying on: {error}");
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => {}
+                    _ = &mut close => return,
+                }
+            }
+        }
+    };
+    let acknowledger: Arc<dyn Acknowledge> = Arc::from(reader.acknowledger());
+    loop {
+        tokio::select! {
+            _ = &mut close => return reader.close().await,
+            deliveries = reader.next(WINDOW.messages) => match deliveries {
+                Some(deliveries) => inbox.push(Input::Packets {
+                    part: part.clone(),
+                    epoch,
+                    acknowledger: Arc::clone(&acknowledger),
+                    deliveries,
+                }),
+                None => return,
+            },
+        }
+    }
+}

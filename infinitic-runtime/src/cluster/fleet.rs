@@ -1,0 +1,102 @@
+//! Keeps this worker among the living, and sees to it that it owns its share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::clock::StoreClock;
+use super::engine::Held;
+use super::inbox::{Inbox, Input};
+use super::plan::{Plan, plan};
+use super::store::{Beat, Epoch, Fleet, Part, SharedStore};
+use crate::clock::monotonic;
+
+/// Renews the lease, claims and releases, until the task is aborted.
+pub(crate) struct Beating {
+    pub(crate) store: Arc<dyn SharedStore>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) clock: Arc<StoreClock>,
+    pub(crate) held: Held,
+    pub(crate) beat: Beat,
+    /// How often.
+    pub(crate) every: Duration,
+}
+
+impl std::fmt::Debug for Beating {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Beating")
+            .field("beat", &self.beat)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Beating {
+    /// Beats for ever.
+    pub(crate) async fn run(self, first: Fleet) {
+        self.act(first).await;
+        let mut failed = false;
+        loop {
+            tokio::time::sleep(self.every).await;
+            let asked = monotonic();
+            match self.store.beat(&self.beat).await {
+                Ok(fleet) => {
+                    if failed {
+                        tracing::info!("the store answers again");
+                    }
+                    failed = false;
+                    self.clock.told(fleet.now, asked);
+                    self.act(fleet).await;
+                }
+                Err(error) => {
+                    if !failed {
+                        tracing::error!("the store does not answer, trying on: {error}");
+                    }
+                    failed = true;
+                }
+            }
+        }
+    }
+
+    async fn act(&self, mut fleet: Fleet) {
+        let alive: BTreeSet<String> = fleet
+            .members
+            .iter()
+            .map(|member| member.id.0.clone())
+            .collect();
+        self.inbox.push(Input::Alive(Arc::new(alive)));
+        let held: BTreeMap<Part, Epoch> = {
+            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.clone()
+        };
+        for owned in &mut fleet.parts {
+            let is_mine = owned.owner.as_ref() == Some(&self.beat.member);
+            // The store says that it is ours, and nobody here has it: it is free for us.
+            if is_mine && held.get(&owned.part) != Some(&owned.epoch) {
+                owned.owner = None;
+            }
+        }
+        let Plan { claim, release } = plan(&fleet, &self.beat.member);
+        for part in release {
+            self.inbox.push(Input::Release { part });
+        }
+        for part in claim {
+            // It is being given up, or cannot be worked on here.
+            if held.contains_key(&part) {
+                continue;
+            }
+            match self.store.claim(&part, &self.beat.member).await {
+                Ok(Some(claim)) => {
+                    let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+                    held.insert(part.clone(), claim.epoch);
+                    drop(held);
+                    self.inbox.push(Input::Claimed { part, claim });
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!("partition {part} cannot be claimed: {error}");
+                    return;
+                }
+            }
+        }
+    }
+}

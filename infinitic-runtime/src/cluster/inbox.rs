@@ -1,0 +1,123 @@
+//! What arrives at the engine's thread.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use infinitic_core::{CommandId, InstanceId, Message, RunNo};
+
+use super::settle::Settle;
+use super::store::{Claim, Epoch, Part};
+use super::transport::{Acknowledge, Delivery};
+
+/// Inputs taken in one round at most.
+const ROUND_MAX: usize = 1_024;
+
+/// Something for the engine's thread.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The broker has delivered packets for a partition.
+    Packets {
+        part: Part,
+        epoch: Epoch,
+        acknowledger: Arc<dyn Acknowledge>,
+        deliveries: Vec<Delivery>,
+    },
+    /// A message from this process.
+    Local(Local),
+    /// A partition was claimed.
+    Claimed { part: Part, claim: Claim },
+    /// A partition is to be given up.
+    Release { part: Part },
+    /// A round is durable.
+    Durable {
+        part: Part,
+        epoch: Epoch,
+        number: u64,
+    },
+    /// The last round of a partition is durable, and what it sent has arrived.
+    Last { part: Part, epoch: Epoch },
+    /// A partition has another owner, or something was written behind its owner's back.
+    Lost { part: Part, epoch: Epoch },
+    /// Attempts are in the broker's hands.
+    InBroker {
+        part: Part,
+        epoch: Epoch,
+        ids: Vec<CommandId>,
+    },
+    /// Who is alive.
+    Alive(Arc<BTreeSet<String>>),
+    /// Code of an instance was woken by something foreign.
+    Foreign {
+        part: Part,
+        id: InstanceId,
+        run: RunNo,
+    },
+}
+
+/// A message from this process to an instance.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) part: Part,
+    pub(crate) to: InstanceId,
+    pub(crate) message: Message,
+    /// Owed once what it led to is safe.
+    pub(crate) settles: Vec<Settle>,
+}
+
+/// The engine's mailbox.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    state: Mutex<State>,
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Input>,
+    sleeps: bool,
+    closed: bool,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, input: Input) {
+        let mut state = self.lock();
+        state.waiting.push_back(input);
+        let wake = std::mem::take(&mut state.sleeps);
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Takes what is there, waiting at most so long for the first; none when the inbox was closed.
+    pub(crate) fn take(&self, patience: Duration) -> Option<Vec<Input>> {
+        let mut state = self.lock();
+        if state.waiting.is_empty() && !state.closed {
+            state.sleeps = true;
+            state = self
+                .arrived
+                .wait_timeout_while(state, patience, |state| {
+                    state.waiting.is_empty() && !state.closed
+                })
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            state.sleeps = false;
+        }
+        if state.closed {
+            return None;
+        }
+        let count = state.waiting.len().min(ROUND_MAX);
+        Some(state.waiting.drain(..count).collect())
+    }
+
+    /// Nothing is wanted any more.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_all();
+    }
+}
