@@ -215,10 +215,7 @@ pub trait SharedStore: Send + Sync + fmt::Debug + 'static {
     /// of its number, and the row before it was written by the commit named in `after` (row 0: if
     /// the instance has no row at all). Rows of other tables are put and removed as they come, in
     /// order; they are protected by the epoch alone. An instance that lost keeps nothing of its row.
-    fn write(
-        &self,
-        commits: Vec<PartCommit>,
-    ) -> Pending<'_, Result<Vec<Written>, StoreError>>;
+    fn write(&self, commits: Vec<PartCommit>) -> Pending<'_, Result<Vec<Written>, StoreError>>;
 
     /// All history rows of some instances of a partition, in order of instance and row.
     fn histories(
