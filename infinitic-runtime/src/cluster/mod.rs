@@ -7,6 +7,7 @@ mod engine;
 mod fleet;
 mod inbox;
 mod link;
+pub mod memory;
 mod outbox;
 mod partition;
 mod parts;

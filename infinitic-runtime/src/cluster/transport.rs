@@ -28,6 +28,19 @@ pub enum Topic {
     Member(MemberId),
 }
 
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inbox(part) => write!(f, "inbox of {part}"),
+            Self::Tasks(service) => write!(f, "tasks of {service}"),
+            Self::TaskControl(service) => write!(f, "task control of {service}"),
+            Self::Turns(workflow, version) => write!(f, "turns of {workflow} version {version}"),
+            Self::Replies(name) => write!(f, "replies for {name}"),
+            Self::Member(member) => write!(f, "member {member}"),
+        }
+    }
+}
+
 /// How a topic is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {

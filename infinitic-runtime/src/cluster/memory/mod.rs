@@ -1,0 +1,4 @@
+//! The cluster's parts in one process, for tests with several workers.
+
+mod queue;
+pub mod transport;
