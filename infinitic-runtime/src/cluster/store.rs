@@ -1,12 +1,12 @@
 //! The seam to a database that many workers share: rows of partitions, written by their owners.
 //!
 //! A *partition* is a part of the instances of one workflow name. It has one owner at a time, a
-//! *member* of the fleet; each claim gives it a new *epoch*. A commit of a partition names the epoch
-//! under which it was made: the store takes it only while that is the current one, so that a worker
-//! that was stopped for an hour and wakes up can change nothing. A commit has a number too, and the
-//! store takes none that is older than the last one: a call that hung in a network and arrives late
-//! changes nothing either. Within it, each history row names the commit that wrote the row before
-//! it.
+//! *member* of the fleet; each claim gives it a new *epoch*. A commit of a partition names the
+//! epoch under which it was made: the store takes it only while that is the current one, so that a
+//! worker that was stopped for an hour and wakes up can change nothing. A commit has a number too,
+//! and the store takes none that is older than the last one: a call that hung in a network and
+//! arrives late changes nothing either. Within it, each history row names the commit that wrote the
+//! row before it.
 //!
 //! Drivers know this trait and no loops; loops know no driver.
 
@@ -20,6 +20,7 @@ use infinitic_core::names::WorkflowName;
 use infinitic_core::{InstanceId, Timestamp};
 
 use crate::backend::{RowOp, StoreError, Table};
+use crate::worker::layout;
 
 /// A future that may cross threads, as the traits of this module give it.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -107,8 +108,8 @@ pub struct PartCommit {
     pub commit: CommitId,
     /// Rows that are appended: at most one of each instance.
     pub history: Vec<HistoryRow>,
-    /// Index rows put and removed, history rows removed by the purge. Keys as `worker::layout` makes
-    /// them. No put of a [`Table::History`] row is among them, and no removal of a row of an
+    /// Index rows put and removed, history rows removed by the purge. Keys as `worker::layout`
+    /// makes them. No put of a [`Table::History`] row is among them, and no removal of a row of an
     /// instance that `history` appends to.
     pub ops: Vec<RowOp>,
 }
@@ -225,12 +226,10 @@ pub trait SharedStore: Send + Sync + fmt::Debug + 'static {
     /// The history rows of an instance are its own chain: a row is written only if there is no row
     /// of its number, and the row before it was written by the commit named in `after` (row 0: if
     /// the instance has no row at all). Rows of other tables are put and removed as they come, in
-    /// order; they are protected by the epoch alone. An instance that lost keeps nothing of its row.
+    /// order; they are protected by the epoch alone. An instance that lost keeps nothing of its
+    /// row.
     /// A commit of a partition that does not exist is [`Written::NotOwner`].
-    fn write(
-        &self,
-        commits: Vec<PartCommit>,
-    ) -> Pending<'_, Result<Vec<Written>, StoreError>>;
+    fn write(&self, commits: Vec<PartCommit>) -> Pending<'_, Result<Vec<Written>, StoreError>>;
 
     /// All history rows of some instances of a partition, in order of instance and row. `after` is
     /// what the store holds as the commit of the row before; none when that row is missing.
@@ -270,4 +269,22 @@ pub struct SharedCounters {
     pub rows: u64,
     /// Bytes of keys and values handed over.
     pub bytes: u64,
+}
+
+impl SharedCounters {
+    /// Counts what a commit hands over.
+    pub(crate) fn add_rows_of(&mut self, commit: &PartCommit) {
+        let size = |op: &RowOp| op.key.len() + op.value.as_ref().map_or(0, Bytes::len);
+        let history: usize = commit.history.iter().map(|row| row.value.len()).sum();
+        let ops: usize = commit.ops.iter().map(size).sum();
+        self.rows += (commit.history.len() + commit.ops.len()) as u64;
+        self.bytes += (history + commit.history.len() * layout::HISTORY_KEY + ops) as u64;
+    }
+}
+
+/// The answer to a claim of a partition that [`SharedStore::parts`] never made.
+pub(crate) fn no_such_part(part: &Part) -> StoreError {
+    StoreError::Damaged(format!(
+        "the store knows no partition {part}; its rows were removed, or another store was meant"
+    ))
 }
