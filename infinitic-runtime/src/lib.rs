@@ -13,6 +13,8 @@ pub mod failure;
 mod mailbox;
 pub mod panics;
 pub mod service;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "redis"))]
+pub mod store;
 pub mod worker;
 pub mod workflow;
 

@@ -113,6 +113,9 @@ pub enum StoreError {
     /// A newer version wrote it.
     #[error("{0}")]
     NewerFormat(String),
+    /// Somebody must change something: an address, a password, a right, a setting.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// What a visitor of rows says after each of them.

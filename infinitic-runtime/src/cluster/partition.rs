@@ -15,7 +15,7 @@ use infinitic_core::{
 use super::store::{Claim, MemberId, Part, PartCommit};
 use super::view::PartView;
 use super::wire::{Packet, map_requests};
-use crate::backend::StoreError;
+use crate::backend::{CommitId, StoreError};
 use crate::client::request_of;
 use crate::worker::{
     Commit, Hosted, OnForeign, Outgoing, Place, Shard, ShardSettings, recover, unreadable,
@@ -276,6 +276,7 @@ impl Partition {
         let commit = PartCommit {
             part: self.part.clone(),
             epoch: self.claim.epoch,
+            commit: self.claim.epoch.first_commit().plus(number),
             history,
             ops,
         };
@@ -319,6 +320,7 @@ impl Partition {
             commit: PartCommit {
                 part: self.part.clone(),
                 epoch: self.claim.epoch,
+                commit: CommitId::NONE,
                 history: Vec::new(),
                 ops: Vec::new(),
             },

@@ -1,10 +1,12 @@
 //! The seam to a database that many workers share: rows of partitions, written by their owners.
 //!
 //! A *partition* is a part of the instances of one workflow name. It has one owner at a time, a
-//! *member* of the fleet; each claim gives it a new *epoch*. A commit of a partition names the epoch
-//! under which it was made: the store takes it only while that is the current one, so that a worker
-//! that was stopped for an hour and wakes up can change nothing. Within it, each history row names
-//! the commit that wrote the row before it.
+//! *member* of the fleet; each claim gives it a new *epoch*. A commit of a partition names the
+//! epoch under which it was made: the store takes it only while that is the current one, so that a
+//! worker that was stopped for an hour and wakes up can change nothing. A commit has a number too,
+//! and the store takes none that is older than the last one: a call that hung in a network and
+//! arrives late changes nothing either. Within it, each history row names the commit that wrote the
+//! row before it.
 //!
 //! Drivers know this trait and no loops; loops know no driver.
 
@@ -19,6 +21,7 @@ use infinitic_core::{InstanceId, Timestamp};
 
 pub use crate::backend::{CommitId, HistoryRow};
 use crate::backend::{RowOp, StoreError, Table};
+use crate::worker::layout;
 
 /// A future that may cross threads, as the traits of this module give it.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -72,6 +75,14 @@ impl Epoch {
     }
 }
 
+impl CommitId {
+    /// Commit `number`, from 1, of an epoch.
+    #[must_use]
+    pub fn new(epoch: Epoch, number: u32) -> Self {
+        epoch.first_commit().plus(u64::from(number))
+    }
+}
+
 /// What one round of a partition writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartCommit {
@@ -79,10 +90,14 @@ pub struct PartCommit {
     pub part: Part,
     /// Under which claim.
     pub epoch: Epoch,
+    /// Its identity, the same in each of its history rows, and higher than that of every commit of
+    /// the partition before it. The next commit is written after this one was answered, not before.
+    pub commit: CommitId,
     /// Rows that are appended: at most one of each instance.
     pub history: Vec<HistoryRow>,
-    /// Index rows put and removed, history rows removed by the purge. Keys as `worker::layout` makes
-    /// them. No put of a [`Table::History`] row is among them.
+    /// Index rows put and removed, history rows removed by the purge. Keys as `worker::layout`
+    /// makes them. No put of a [`Table::History`] row is among them, and no removal of a row of an
+    /// instance that `history` appends to.
     pub ops: Vec<RowOp>,
 }
 
@@ -95,7 +110,8 @@ pub enum Written {
         /// The losers; mostly none.
         lost: Vec<InstanceId>,
     },
-    /// The epoch is not the current one: nothing of it was written.
+    /// The epoch is not the current one, or was released, or a later commit of the partition is
+    /// there already: this call wrote nothing of it.
     NotOwner,
 }
 
@@ -146,7 +162,8 @@ pub struct Fleet {
 pub struct Claim {
     /// The new epoch.
     pub epoch: Epoch,
-    /// Whose it was last, whether it was released or taken; none at first.
+    /// Whose it was last, other than the one who claims, whether it was released or taken; none at
+    /// first. A claim that is repeated learns the same.
     pub before: Option<MemberId>,
 }
 
@@ -159,7 +176,7 @@ pub type Rows = Vec<(Bytes, Bytes)>;
 /// trouble that may pass, and the caller repeats the call until it does; all others are for good.
 pub trait SharedStore: Send + Sync + fmt::Debug + 'static {
     /// Creates the partitions of a workflow name unless there are some, and answers how many there
-    /// are.
+    /// are, from then on. Zero counts as one.
     fn parts(&self, workflow: &WorkflowName, wanted: u16) -> Pending<'_, Result<u16, StoreError>>;
 
     /// Renews a member's lease and answers how the fleet stands. Forgets members whose lease ran
@@ -173,30 +190,36 @@ pub trait SharedStore: Send + Sync + fmt::Debug + 'static {
     /// member whose lease has run out, or this member itself. None when another living member owns
     /// it. Commits of earlier epochs that are under way either end before this does, or write
     /// nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when there is no such partition: [`SharedStore::parts`] comes first.
     fn claim(
         &self,
         part: &Part,
         member: &MemberId,
     ) -> Pending<'_, Result<Option<Claim>, StoreError>>;
 
-    /// Gives a partition up, if the epoch is still the current one. The next claim still learns
-    /// whose it was.
+    /// Gives a partition up, if the epoch is still the current one: commits under it write nothing
+    /// any more. The next claim still learns whose it was.
     fn release(&self, part: &Part, epoch: Epoch) -> Pending<'_, Result<(), StoreError>>;
 
     /// Writes commits of partitions, at most one of each, durably when it answers: one answer for
     /// each, in order. All of them in one transaction where the store can; each is atomic in any
     /// case, but for the losers it names.
     ///
-    /// A row that is there already, written by the very commit named, counts as written: the same
-    /// commits may be written again after an answer was lost.
+    /// The same commits may be written again after an answer was lost: one that is there already,
+    /// and is the partition's last, counts as written, and changes nothing.
     ///
     /// The history rows of an instance are its own chain: a row is written only if there is no row
     /// of its number, and the row before it was written by the commit named in `after` (row 0: if
     /// the instance has no row at all). Rows of other tables are put and removed as they come, in
-    /// order; they are protected by the epoch alone. An instance that lost keeps nothing of its row.
+    /// order; they are protected by the epoch alone. An instance that lost keeps nothing of its
+    /// row.
+    /// A commit of a partition that does not exist is [`Written::NotOwner`].
     fn write(&self, commits: Vec<PartCommit>) -> Pending<'_, Result<Vec<Written>, StoreError>>;
 
-    /// All history rows of some instances of a partition, in order of instance and row.
+    /// All history rows of some instances of a partition, in order of instance and row. `after` is
+    /// what the store holds as the commit of the row before; none when that row is missing.
     fn histories(
         &self,
         part: &Part,
@@ -233,4 +256,22 @@ pub struct SharedCounters {
     pub rows: u64,
     /// Bytes of keys and values handed over.
     pub bytes: u64,
+}
+
+impl SharedCounters {
+    /// Counts what a commit hands over.
+    pub(crate) fn add_rows_of(&mut self, commit: &PartCommit) {
+        let size = |op: &RowOp| op.key.len() + op.value.as_ref().map_or(0, Bytes::len);
+        let history: usize = commit.history.iter().map(|row| row.value.len()).sum();
+        let ops: usize = commit.ops.iter().map(size).sum();
+        self.rows += (commit.history.len() + commit.ops.len()) as u64;
+        self.bytes += (history + commit.history.len() * layout::HISTORY_KEY + ops) as u64;
+    }
+}
+
+/// The answer to a claim of a partition that [`SharedStore::parts`] never made.
+pub(crate) fn no_such_part(part: &Part) -> StoreError {
+    StoreError::Damaged(format!(
+        "the store knows no partition {part}; its rows were removed, or another store was meant"
+    ))
 }

@@ -19,6 +19,8 @@ use infinitic_core::{
 use crate::backend::{HistoryRow, RowOp, Table};
 
 const ID: usize = 16;
+/// Bytes of a history row's key.
+pub(crate) const HISTORY_KEY: usize = ID + 4;
 
 fn put(table: Table, key: Vec<u8>, value: impl Into<Bytes>) -> RowOp {
     RowOp {
@@ -38,7 +40,7 @@ fn remove(table: Table, key: Vec<u8>) -> RowOp {
 
 /// Key of a history row.
 pub(crate) fn history_key(id: InstanceId, row: u32) -> Vec<u8> {
-    let mut key = Vec::with_capacity(ID + 4);
+    let mut key = Vec::with_capacity(HISTORY_KEY);
     key.extend_from_slice(id.as_bytes());
     key.extend_from_slice(&row.to_be_bytes());
     key

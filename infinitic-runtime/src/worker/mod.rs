@@ -10,7 +10,7 @@ mod committer;
 mod endpoint;
 mod error;
 mod eviction;
-mod layout;
+pub(crate) mod layout;
 mod load;
 mod maintenance;
 mod node;

@@ -1,4 +1,6 @@
-//! The cluster's parts in one process, for tests with several workers.
+//! Broker and database of a cluster in one process: the references for their drivers, and what the
+//! simulation runs on.
 
 mod queue;
+pub mod store;
 pub mod transport;

@@ -1,0 +1,2 @@
+//! Databases that many workers share: drivers behind [`SharedStore`](crate::cluster::store), each
+//! with a feature of its own.
