@@ -11,6 +11,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use infinitic_core::{InstanceId, RunNo};
 
+use crate::cluster::connection::Connection;
+use crate::cluster::store::SharedCounters;
+use crate::cluster::transport::TransportCounters;
+
 pub mod memory;
 
 /// The tables. Keys are bytes that sort as the backend iterates.
@@ -197,18 +201,53 @@ pub struct StoreCounters {
 /// Reads a store's counters at any time, also after the worker that wrote them was consumed by
 /// `run`.
 #[derive(Clone, Debug)]
-pub struct StoreMeter(Arc<dyn KeyValue>);
+pub struct StoreMeter(Metered);
+
+#[derive(Clone, Debug)]
+enum Metered {
+    Own(Arc<dyn KeyValue>),
+    Shared(Arc<Connection>),
+}
 
 impl StoreMeter {
     /// Of a store.
     #[must_use]
     pub fn new(store: Arc<dyn KeyValue>) -> Self {
-        Self(store)
+        Self(Metered::Own(store))
     }
 
     /// What the store has cost so far.
     #[must_use]
     pub fn counters(&self) -> StoreCounters {
-        self.0.counters()
+        match &self.0 {
+            Metered::Own(store) => store.counters(),
+            Metered::Shared(connection) => {
+                let shared = connection.connected().1.map(|store| store.counters());
+                let shared = shared.unwrap_or_default();
+                StoreCounters {
+                    syncs: shared.commits,
+                    rows: shared.rows,
+                    bytes: shared.bytes,
+                }
+            }
+        }
+    }
+
+    /// Of a cluster's database, once it is connected: its commits count as syncs.
+    pub(crate) fn shared(connection: Arc<Connection>) -> Self {
+        Self(Metered::Shared(connection))
+    }
+
+    /// What broker and database of a cluster have cost so far; nothing on one machine alone.
+    #[must_use]
+    pub fn cluster(&self) -> (TransportCounters, SharedCounters) {
+        let Metered::Shared(connection) = &self.0 else {
+            return Default::default();
+        };
+        let (transport, store) = connection.connected();
+        (
+            transport.map(|it| it.counters()).unwrap_or_default(),
+            store.map(|it| it.counters()).unwrap_or_default(),
+        )
     }
 }

@@ -13,7 +13,11 @@ use serde::de::DeserializeOwned;
 
 use super::error::ClientError;
 use super::link::{Answering, Ask, Link, Target};
-use crate::cluster::transport::DeadLetter;
+use crate::cluster::ClusterSettings;
+use crate::cluster::connection::Connection;
+use crate::cluster::link::ClusterLink;
+use crate::cluster::store::Pending;
+use crate::cluster::transport::{DeadLetter, Transport};
 use crate::contract::{MethodContract, Undecodable, WorkflowContract, decode_value};
 use crate::failure::{ErrorCodec, Failure};
 
@@ -24,6 +28,23 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client of a cluster. Connects at its first request.
+    #[must_use]
+    pub fn cluster(transport: Arc<dyn Transport>) -> Self {
+        let make = move || {
+            let transport = Arc::clone(&transport);
+            Box::pin(std::future::ready(Ok(transport))) as Pending<'static, _>
+        };
+        let partitions = ClusterSettings::default().partitions;
+        Self::of_cluster(Connection::new(Box::new(make), None), partitions)
+    }
+
+    pub(crate) fn of_cluster(connection: Arc<Connection>, partitions: u16) -> Self {
+        Self {
+            link: Arc::new(ClusterLink::new(connection, partitions)),
+        }
+    }
+
     /// A proxy that starts instances of a workflow.
     ///
     /// ```ignore

@@ -9,8 +9,9 @@ use std::time::Duration;
 use infinitic_core::names::WorkflowName;
 use infinitic_core::{Answer, FailureKind, InstanceId, Message, RequestId};
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OnceCell, oneshot, watch};
 
+use super::connection::Connection;
 use super::outbox::Outbox;
 use super::parts::PartCounts;
 use super::store::Part;
@@ -35,18 +36,23 @@ const WINDOW: Window = Window {
     bytes: 16 << 20,
 };
 
-/// A client's way to a cluster.
+/// A client's way to a cluster. Connects at its first use.
 pub(crate) struct ClusterLink {
-    transport: Arc<dyn Transport>,
-    outbox: Arc<Outbox>,
-    parts: Arc<PartCounts>,
-    handle: Handle,
+    connection: Arc<Connection>,
+    /// Partitions that a workflow gets which has none yet.
+    wanted: u16,
+    live: OnceCell<Live>,
     next: AtomicU64,
     drawn: AtomicU64,
     routing: AtomicU16,
     waiting: Arc<Waiting>,
-    /// Whether answers are read by now.
-    reads: watch::Receiver<bool>,
+}
+
+/// What there is once the client is connected.
+struct Live {
+    transport: Arc<dyn Transport>,
+    outbox: Arc<Outbox>,
+    parts: Arc<PartCounts>,
     reader: tokio::task::JoinHandle<()>,
 }
 
@@ -66,51 +72,68 @@ impl std::fmt::Debug for ClusterLink {
     }
 }
 
-impl Drop for ClusterLink {
+impl Drop for Live {
     fn drop(&mut self) {
         self.reader.abort();
     }
 }
 
 impl ClusterLink {
-    /// Begins to read the client's answers.
-    pub(crate) fn open(
-        transport: Arc<dyn Transport>,
-        parts: Arc<PartCounts>,
-        handle: Handle,
-    ) -> Arc<Self> {
-        let name = format!("client-{:016x}", random_bits());
-        let waiting = Arc::new(Waiting::default());
-        let (begins, reads) = watch::channel(false);
-        let reader = handle.spawn(read(
-            Arc::clone(&transport),
-            Topic::Replies(name.clone()),
-            Arc::clone(&waiting),
-            begins,
-        ));
+    pub(crate) fn new(connection: Arc<Connection>, wanted: u16) -> Arc<Self> {
         Arc::new(Self {
-            outbox: Outbox::new(Arc::clone(&transport), handle.clone(), name),
-            transport,
-            parts,
-            handle,
+            connection,
+            wanted,
+            live: OnceCell::new(),
             next: AtomicU64::new(1),
             drawn: AtomicU64::new(0),
             routing: AtomicU16::new((random_bits() & 0xffff) as u16),
-            waiting,
-            reads,
-            reader,
+            waiting: Arc::default(),
         })
     }
 
+    /// Connects, unless that is done: answers are read when this answers, so that none is missed.
+    async fn live(&self) -> Result<&Live, ClientError> {
+        let connect = || async {
+            let transport = self.connection.transport().await.map_err(unreachable)?;
+            let handle = Handle::current();
+            let name = format!("client-{:016x}", random_bits());
+            let (begins, mut reads) = watch::channel(false);
+            let reader = handle.spawn(read(
+                Arc::clone(&transport),
+                Topic::Replies(name.clone()),
+                Arc::clone(&self.waiting),
+                begins,
+            ));
+            let live = Live {
+                outbox: Outbox::new(Arc::clone(&transport), handle, name),
+                parts: PartCounts::new(Arc::clone(&transport), self.wanted),
+                transport,
+                reader,
+            };
+            match reads.wait_for(|reads| *reads).await {
+                Ok(_) => Ok(live),
+                Err(_) => Err(ClientError::Closed),
+            }
+        };
+        self.live.get_or_try_init(connect).await
+    }
+
     /// Sends an ask to a partition; the receiver gets the answer.
-    fn send(self: &Arc<Self>, part: &Part, to: InstanceId, request: RequestId, message: Message) {
+    fn send(
+        self: &Arc<Self>,
+        live: &Live,
+        part: &Part,
+        to: InstanceId,
+        request: RequestId,
+        message: Message,
+    ) {
         let link = Arc::clone(self);
         let done = move |sent: Result<(), SendError>| {
             if let Err(error) = sent {
                 link.fail(request, &error);
             }
         };
-        self.outbox.post(part, to, message, Box::new(done));
+        live.outbox.post(part, to, message, Box::new(done));
     }
 
     /// What cannot be sent is refused; the caller is told why.
@@ -137,15 +160,11 @@ impl ClusterLink {
             waiting: Arc::clone(&self.waiting),
             request,
         };
-        // An answer that comes before anybody reads would be lost.
-        let reads = self.reads.clone().wait_for(|reads| *reads).await.is_ok();
-        if !reads {
-            return Err(ClientError::Closed);
-        }
+        let live = self.live().await?;
         let begun = monotonic();
         let mut pause = AGAIN_FIRST;
         loop {
-            self.send(&part, to, request, ask.clone().message(request));
+            self.send(live, &part, to, request, ask.clone().message(request));
             tokio::select! {
                 answer = &mut receiver => return answer.map_err(|_| ClientError::Closed),
                 () = tokio::time::sleep(pause) => {}
@@ -170,18 +189,18 @@ impl ClusterLink {
         to: InstanceId,
         ask: Ask,
     ) -> Result<Answer, ClientError> {
-        let parts = self.parts.try_ask(&workflow).await.map_err(unreachable)?;
+        let parts = self.live().await?.parts.try_ask(&workflow).await.map_err(unreachable)?;
         self.ask_part(Part::of(&workflow, to, parts), to, ask).await
     }
 
     /// Asks all workflows, since nobody knows of which one the instance is: the one that has it
     /// answers with something else than that it has not.
     async fn ask_all(self: Arc<Self>, to: InstanceId, ask: Ask) -> Result<Answer, ClientError> {
-        let workflows = self.transport.workflows().await.map_err(unreachable)?;
+        let workflows = self.live().await?.transport.workflows().await.map_err(unreachable)?;
         let mut asked = tokio::task::JoinSet::new();
         for workflow in workflows {
             let (link, ask) = (Arc::clone(&self), ask.clone());
-            asked.spawn_on(link.ask_workflow(workflow, to, ask), &self.handle);
+            asked.spawn(link.ask_workflow(workflow, to, ask));
         }
         let mut nobody = Err(ClientError::Closed);
         while let Some(answer) = asked.join_next().await {
@@ -223,8 +242,8 @@ impl Link for Arc<ClusterLink> {
         let Target { id, workflow } = to;
         match workflow {
             // What is known is sent at once, in the order of the asks.
-            Some(workflow) => spawned(&self.handle, link.ask_workflow(workflow, id, ask)),
-            None => spawned(&self.handle, link.ask_all(id, ask)),
+            Some(workflow) => spawned(link.ask_workflow(workflow, id, ask)),
+            None => spawned(link.ask_all(id, ask)),
         }
     }
 
@@ -251,7 +270,8 @@ impl Link for Arc<ClusterLink> {
         limit: usize,
     ) -> super::store::Pending<'_, Result<Vec<DeadLetter>, ClientError>> {
         Box::pin(async move {
-            self.transport
+            let live = self.live().await?;
+            live.transport
                 .dead_letters(limit)
                 .await
                 .map_err(unreachable)
@@ -259,13 +279,15 @@ impl Link for Arc<ClusterLink> {
     }
 
     fn redrive(&self, id: String) -> super::store::Pending<'_, Result<bool, ClientError>> {
-        Box::pin(async move { self.transport.redrive(&id).await.map_err(unreachable) })
+        Box::pin(async move {
+            let transport = &self.live().await?.transport;
+            transport.redrive(&id).await.map_err(unreachable)
+        })
     }
 }
 
 /// Runs a future at once, and ends it when nobody waits for it any more.
 fn spawned(
-    handle: &Handle,
     future: impl Future<Output = Result<Answer, ClientError>> + Send + 'static,
 ) -> Answering {
     struct Abort(tokio::task::AbortHandle);
@@ -274,7 +296,7 @@ fn spawned(
             self.0.abort();
         }
     }
-    let task = handle.spawn(future);
+    let task = tokio::spawn(future);
     let abort = Abort(task.abort_handle());
     Box::pin(async move {
         let answer = task.await.unwrap_or(Err(ClientError::Closed));

@@ -2,12 +2,14 @@
 //! one owner.
 
 mod clock;
+pub(crate) mod connection;
 mod desk;
 mod engine;
 mod fleet;
 mod inbox;
-mod link;
+pub(crate) mod link;
 pub mod memory;
+pub(crate) mod node;
 mod outbox;
 mod partition;
 mod parts;
@@ -18,3 +20,5 @@ pub mod transport;
 mod view;
 mod wire;
 mod writer;
+
+pub use node::ClusterSettings;

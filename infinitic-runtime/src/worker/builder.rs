@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::endpoint::{Listen, serve};
 use super::error::WorkerError;
-use super::node::{Node, NodeParts, post};
+use super::node::{Node, post};
 use super::shard::{Replay, ShardSettings};
 use super::signals::shutdown_signal;
 use super::{Hosted, recovery};
@@ -16,6 +16,11 @@ use crate::backend::memory::MemoryStore;
 use crate::backend::{CommitId, KeyValue, StoreMeter};
 use crate::client::{Client, LocalLink, Replies};
 use crate::clock::{Clock, SystemClock, random_bits};
+use crate::cluster::ClusterSettings;
+use crate::cluster::connection::{Connection, MakeStore};
+use crate::cluster::node::{ClusterNode, NodeParts};
+use crate::cluster::store::{Pending, SharedStore};
+use crate::cluster::transport::Transport;
 use crate::mailbox::Mailbox;
 use crate::service::{Concurrency, Executor, HostedServices, Service, ServiceProxy};
 use crate::workflow::HostWorkflow;
@@ -39,8 +44,7 @@ const CAUTIOUS_FROM: u32 = 2;
 ///     .await
 /// ```
 pub struct Worker {
-    store: Arc<dyn KeyValue>,
-    unclean_exits: u32,
+    backend: Backend,
     hosted: Hosted,
     services: Option<HostedServices>,
     name: String,
@@ -55,7 +59,21 @@ pub struct Worker {
     parts: OnceLock<Ways>,
 }
 
-/// How messages come in and answers go out.
+/// What keeps the instances.
+enum Backend {
+    /// A store of this process's own.
+    Own {
+        store: Arc<dyn KeyValue>,
+        unclean_exits: u32,
+    },
+    /// A broker and a database that many workers share.
+    Shared {
+        connection: Arc<Connection>,
+        settings: ClusterSettings,
+    },
+}
+
+/// How messages come in and answers go out, in a worker with a store of its own.
 #[derive(Clone, Debug)]
 struct Ways {
     mailboxes: Vec<Arc<Mailbox>>,
@@ -85,9 +103,10 @@ impl Worker {
         }
         let store = crate::embedded::EmbeddedStore::open(path)?;
         let unclean_exits = store.unclean_exits();
-        let mut worker = Self::over(Arc::new(store));
-        worker.unclean_exits = unclean_exits;
-        Ok(worker)
+        Ok(Self::with(Backend::Own {
+            store: Arc::new(store),
+            unclean_exits,
+        }))
     }
 
     /// A worker that keeps everything in memory: for tests, and where nothing must survive.
@@ -99,10 +118,49 @@ impl Worker {
     /// A worker over any store.
     #[must_use]
     pub fn over(store: Arc<dyn KeyValue>) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
+        Self::with(Backend::Own {
             store,
             unclean_exits: 0,
+        })
+    }
+
+    /// A worker of a cluster: messages through a broker, state in a database, both shared with
+    /// other workers. A worker that hosts services only needs no database.
+    ///
+    /// Instances are spread over the workers that host their workflow; what one that dies has left
+    /// is taken over by the others, some seconds later.
+    #[must_use]
+    pub fn cluster(
+        transport: Arc<dyn Transport>,
+        store: Option<Arc<dyn SharedStore>>,
+        settings: ClusterSettings,
+    ) -> Self {
+        let make_transport = move || {
+            let transport = Arc::clone(&transport);
+            Box::pin(std::future::ready(Ok(transport))) as Pending<'static, _>
+        };
+        let make_store = store.map(|store| {
+            let make = move || {
+                let store = Arc::clone(&store);
+                Box::pin(std::future::ready(Ok(store))) as Pending<'static, _>
+            };
+            Box::new(make) as MakeStore
+        });
+        let connection = Connection::new(Box::new(make_transport), make_store);
+        Self::connected(connection, settings)
+    }
+
+    pub(crate) fn connected(connection: Arc<Connection>, settings: ClusterSettings) -> Self {
+        Self::with(Backend::Shared {
+            connection,
+            settings,
+        })
+    }
+
+    fn with(backend: Backend) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            backend,
             hosted: Hosted::default(),
             services: Some(HostedServices::new()),
             name: format!("worker-{}", std::process::id()),
@@ -252,7 +310,10 @@ impl Worker {
     /// Tells what the store has cost, at any time, also while the worker runs.
     #[must_use]
     pub fn store_meter(&self) -> StoreMeter {
-        StoreMeter::new(Arc::clone(&self.store))
+        match &self.backend {
+            Backend::Own { store, .. } => StoreMeter::new(Arc::clone(store)),
+            Backend::Shared { connection, .. } => StoreMeter::shared(Arc::clone(connection)),
+        }
     }
 
     fn ways(&self) -> &Ways {
@@ -265,8 +326,14 @@ impl Worker {
     /// A client in this process. Its requests are handled once the worker runs.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client {
-            link: Arc::new(self.link()),
+        match &self.backend {
+            Backend::Own { .. } => Client {
+                link: Arc::new(self.link()),
+            },
+            Backend::Shared {
+                connection,
+                settings,
+            } => Client::of_cluster(Arc::clone(connection), settings.partitions),
         }
     }
 
@@ -299,6 +366,9 @@ impl Worker {
     pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
         if let Some(error) = self.error.take() {
             return Err(error);
+        }
+        if let Backend::Shared { .. } = self.backend {
+            return self.run_in_cluster(stop).await;
         }
         let listener = match &self.listen {
             Some(listen) => Some(listen.bind().await?),
@@ -354,16 +424,71 @@ impl Worker {
         Ok(())
     }
 
-    fn start(&mut self) -> Result<Engine, WorkerError> {
+    async fn run_in_cluster(mut self, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
+        if let Some(listen) = &self.listen {
+            return Err(WorkerError::Listen {
+                address: listen.address.clone(),
+                reason: "a worker of a cluster is reached through the broker; make clients with the \
+                         same broker instead"
+                    .to_owned(),
+            });
+        }
         let services = self.services.take().ok_or(WorkerError::TooLate("run"))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("infinitic-task")
-            .enable_all()
-            .build()
-            .map_err(|error| WorkerError::System {
-                what: "starting the threads for tasks",
-                reason: error.to_string(),
-            })?;
+        let Backend::Shared {
+            connection,
+            settings,
+        } = self.backend
+        else {
+            return Ok(());
+        };
+        let runtime = Threads(Some(task_threads()?));
+        let parts = NodeParts {
+            connection,
+            cluster: settings,
+            hosted: self.hosted,
+            services,
+            concurrency: self.concurrency,
+            name: self.name,
+            settings: self.settings,
+        };
+        let mut stop = std::pin::pin!(stop);
+        let handle = runtime.0.as_ref().map(|runtime| runtime.handle().clone());
+        let Some(handle) = handle else { return Ok(()) };
+        let node = tokio::select! {
+            node = ClusterNode::start(parts, handle) => node?,
+            () = &mut stop => return Ok(()),
+        };
+        let failed = tokio::select! {
+            () = stop => false,
+            () = node.failed() => true,
+        };
+        tracing::info!("stopping: running attempts have {:?}", self.grace);
+        let dropped = node.stop(self.grace).await;
+        if dropped > 0 {
+            tracing::warn!("{dropped} attempts did not end in time; they are given out again");
+        }
+        if failed {
+            return Err(WorkerError::System {
+                what: "a thread of the worker panicked",
+                reason: "this is a fault of infinitic, see the log; what was acknowledged is \
+                         durable, and goes on with the other workers"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<Engine, WorkerError> {
+        let Backend::Own {
+            store,
+            unclean_exits,
+        } = &self.backend
+        else {
+            return Err(WorkerError::TooLate("run"));
+        };
+        let (store, unclean_exits) = (Arc::clone(store), *unclean_exits);
+        let services = self.services.take().ok_or(WorkerError::TooLate("run"))?;
+        let runtime = task_threads()?;
         let Ways { mailboxes, replies } = self.ways().clone();
         let outcome = {
             let mailboxes = mailboxes.clone();
@@ -371,15 +496,15 @@ impl Worker {
         };
         let handle = runtime.handle().clone();
         let executor = Executor::new(handle, services, &self.name, &self.concurrency, outcome);
-        let cautious = self.unclean_exits >= CAUTIOUS_FROM;
+        let cautious = unclean_exits >= CAUTIOUS_FROM;
         if cautious {
             tracing::warn!(
                 "the process died {} times in a row: what was running is given out again with care",
-                self.unclean_exits
+                unclean_exits
             );
         }
-        let parts = NodeParts {
-            store: Arc::clone(&self.store),
+        let parts = super::node::NodeParts {
+            store,
             hosted: self.hosted.clone(),
             executor: executor.clone(),
             replies,
@@ -400,6 +525,29 @@ impl Worker {
             executor,
             runtime: Some(runtime),
         })
+    }
+}
+
+/// The runtime on which tasks run.
+fn task_threads() -> Result<tokio::runtime::Runtime, WorkerError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("infinitic-task")
+        .enable_all()
+        .build()
+        .map_err(|error| WorkerError::System {
+            what: "starting the threads for tasks",
+            reason: error.to_string(),
+        })
+}
+
+/// Threads that end with the worker, whatever they do.
+struct Threads(Option<tokio::runtime::Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a worker cannot run.
 
 use crate::backend::StoreError;
+use crate::cluster::transport::TransportError;
 use crate::service::HostError;
 
 /// Why a worker cannot run.
@@ -14,6 +15,9 @@ pub enum WorkerError {
     /// What the store holds cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
+    /// The broker cannot be used.
+    #[error("the broker cannot be used: {0}")]
+    Broker(#[from] TransportError),
     /// The same workflow was hosted twice.
     #[error(
         "workflow `{workflow}` version {version} is hosted twice; give each a version of its own"

@@ -45,6 +45,11 @@ pub struct Hosted {
 }
 
 impl Hosted {
+    /// The names of the hosted workflows.
+    pub(crate) fn names(&self) -> Vec<infinitic_core::names::WorkflowName> {
+        self.workflows.names()
+    }
+
     /// Hosts one more workflow.
     ///
     /// # Errors

@@ -210,6 +210,12 @@ impl HostedWorkflows {
         by_name.get(name)?.get(&version).cloned()
     }
 
+    /// The names of all.
+    pub(crate) fn names(&self) -> Vec<WorkflowName> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        by_name.keys().cloned().collect()
+    }
+
     /// The version that a new instance takes.
     pub(crate) fn highest_version(&self, name: &WorkflowName) -> Option<u32> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
