@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use infinitic::prelude::*;
 use infinitic_runtime::backend::memory::MemoryStore;
+use infinitic_runtime::cluster::ClusterSettings;
+use infinitic_runtime::cluster::memory::store::MemorySharedStore;
+use infinitic_runtime::cluster::memory::transport::MemoryBroker;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -44,6 +47,16 @@ macro_rules! on_all_backends {
             fn embedded_replayed() {
                 $crate::env::check("embedded", "always", super::$name);
             }
+
+            #[test]
+            fn cluster() {
+                $crate::env::check("cluster", "warm", super::$name);
+            }
+
+            #[test]
+            fn cluster_replayed() {
+                $crate::env::check("cluster", "always", super::$name);
+            }
         })*
     };
 }
@@ -59,6 +72,7 @@ pub(crate) fn check(backend: &str, replay: &str, body: impl AsyncFnOnce(&Env)) {
     let env = Env {
         store: match backend {
             "memory" => Store::Memory(Arc::default()),
+            "cluster" => Store::Cluster(MemoryBroker::new(), MemorySharedStore::default()),
             _ => Store::Embedded(empty_store()),
         },
         replay: match replay {
@@ -112,6 +126,7 @@ pub(crate) struct Env {
 
 enum Store {
     Memory(Arc<MemoryStore>),
+    Cluster(MemoryBroker, MemorySharedStore),
     Embedded(TempDir),
 }
 
@@ -120,6 +135,11 @@ impl Env {
     pub(crate) fn worker(&self) -> Worker {
         let worker = match &self.store {
             Store::Memory(store) => Worker::over(Arc::clone(store) as _),
+            Store::Cluster(broker, store) => Worker::cluster(
+                Arc::new(broker.transport()),
+                Some(Arc::new(store.clone())),
+                quick(),
+            ),
             Store::Embedded(dir) => Worker::embedded(dir.path().join("data")).unwrap(),
         };
         worker.replay(self.replay).grace(GRACE)
@@ -151,6 +171,16 @@ impl Env {
             ended = worker.run_until(pending()) => panic!("the worker ended: {ended:?}"),
             result = body(&client) => result,
         }
+    }
+}
+
+/// A cluster that notices soon when somebody is gone.
+fn quick() -> ClusterSettings {
+    ClusterSettings {
+        partitions: 4,
+        beat_every: Duration::from_millis(40),
+        lease: Duration::from_millis(400),
+        ..ClusterSettings::default()
     }
 }
 

@@ -189,14 +189,26 @@ impl ClusterLink {
         to: InstanceId,
         ask: Ask,
     ) -> Result<Answer, ClientError> {
-        let parts = self.live().await?.parts.try_ask(&workflow).await.map_err(unreachable)?;
+        let parts = self
+            .live()
+            .await?
+            .parts
+            .try_ask(&workflow)
+            .await
+            .map_err(unreachable)?;
         self.ask_part(Part::of(&workflow, to, parts), to, ask).await
     }
 
     /// Asks all workflows, since nobody knows of which one the instance is: the one that has it
     /// answers with something else than that it has not.
     async fn ask_all(self: Arc<Self>, to: InstanceId, ask: Ask) -> Result<Answer, ClientError> {
-        let workflows = self.live().await?.transport.workflows().await.map_err(unreachable)?;
+        let workflows = self
+            .live()
+            .await?
+            .transport
+            .workflows()
+            .await
+            .map_err(unreachable)?;
         let mut asked = tokio::task::JoinSet::new();
         for workflow in workflows {
             let (link, ask) = (Arc::clone(&self), ask.clone());
@@ -313,7 +325,10 @@ async fn read(
     begins: watch::Sender<bool>,
 ) {
     let mut reader = loop {
-        match transport.read(&topic, Reading::All, WINDOW).await {
+        match transport
+            .read(&topic, Reading::Alone { rank: 0 }, WINDOW)
+            .await
+        {
             Ok(reader) => break reader,
             Err(error) => {
                 tracing::error!("answers cannot be read, trying on: {error}");

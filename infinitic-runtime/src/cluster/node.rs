@@ -148,7 +148,8 @@ impl ClusterNode {
         }
         for (service, limit) in node.executor.services() {
             let desk = Arc::clone(&node.desk);
-            node.takers.push(handle.spawn(desk.take(service.clone(), limit)));
+            node.takers
+                .push(handle.spawn(desk.take(service.clone(), limit)));
             let desk = Arc::clone(&node.desk);
             node.takers.push(handle.spawn(desk.hear(service)));
         }
@@ -244,7 +245,11 @@ impl ClusterNode {
 
     /// Ends when the engine's thread has panicked.
     pub(crate) async fn failed(&self) {
-        while self.engine.as_ref().is_none_or(|engine| !engine.is_finished()) {
+        while self
+            .engine
+            .as_ref()
+            .is_none_or(|engine| !engine.is_finished())
+        {
             tokio::time::sleep(LOOK_EVERY * 100).await;
         }
     }
@@ -311,9 +316,7 @@ impl Drop for ClusterNode {
     }
 }
 
-fn spawn(
-    body: impl FnOnce() + Send + 'static,
-) -> Result<std::thread::JoinHandle<()>, WorkerError> {
+fn spawn(body: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, WorkerError> {
     std::thread::Builder::new()
         .name("infinitic-engine".to_owned())
         .stack_size(STACK_BYTES)

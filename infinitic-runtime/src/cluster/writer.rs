@@ -266,7 +266,7 @@ impl Writer {
             let given: Vec<_> = given.collect();
             for sending in sends {
                 // An answer that does not arrive is asked for again.
-                drop(sending.await);
+                sending.await;
             }
             for (id, given) in ids.into_iter().zip(given) {
                 if given.await.unwrap_or(false) {

@@ -428,9 +428,10 @@ impl Worker {
         if let Some(listen) = &self.listen {
             return Err(WorkerError::Listen {
                 address: listen.address.clone(),
-                reason: "a worker of a cluster is reached through the broker; make clients with the \
+                reason:
+                    "a worker of a cluster is reached through the broker; make clients with the \
                          same broker instead"
-                    .to_owned(),
+                        .to_owned(),
             });
         }
         let services = self.services.take().ok_or(WorkerError::TooLate("run"))?;
