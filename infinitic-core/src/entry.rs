@@ -51,6 +51,15 @@ pub enum Steering {
         /// The version of its code.
         version: u32,
     },
+    /// The turn that stopped it is tried again. Always behind its `Stopped`.
+    TurnRetryPlanned {
+        /// The try that failed, from 0.
+        attempt: Attempt,
+        /// When the next one is due.
+        due: Timestamp,
+    },
+    /// The pause is over: the turn runs again. Unlike `TurnRetried`, nobody vouches for its code.
+    TurnTriedAgain,
 }
 
 /// One stored fact about an instance.

@@ -70,10 +70,23 @@ pub struct Instance {
     pub runs: BTreeMap<RunNo, Box<Run>>,
     /// Why its code stands still, if it does.
     pub stopped: Option<Box<FailureRecord>>,
+    /// Where the tries of the turn stand that stopped it, if the worker's policy wants any.
+    pub turn_retry: Option<Box<TurnRetry>>,
     /// Whether somebody cancelled it.
     pub cancelled: bool,
     /// Clients that wait for its end. In memory only: clients repeat what is not answered.
     pub waiting: Vec<RequestId>,
+}
+
+/// Where the tries of a turn stand that could not go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TurnRetry {
+    /// The next try, or the one under way; the first one, which failed, was 0.
+    pub attempt: Attempt,
+    /// When the next one is due. **Invariant:** set only while the instance is stopped.
+    pub due: Option<Timestamp>,
+    /// Why the earlier ones could not go on, in words, oldest first.
+    pub previous: Vec<String>,
 }
 
 /// One method run.
@@ -186,6 +199,7 @@ impl Instance {
             changed_at: Timestamp::default(),
             runs: BTreeMap::new(),
             stopped: None,
+            turn_retry: None,
             cancelled: false,
             waiting: Vec::new(),
         })
@@ -210,6 +224,12 @@ impl Instance {
             Some(Err(_)) if self.cancelled => Status::Cancelled,
             Some(Err(_)) => Status::Failed,
         }
+    }
+
+    /// When the turn that stopped the instance is tried again, if it is.
+    #[must_use]
+    pub fn turn_retry_due(&self) -> Option<Timestamp> {
+        self.turn_retry.as_ref()?.due
     }
 
     /// The open command of an id, if the id still names one.
@@ -285,6 +305,7 @@ impl Instance {
             } => {
                 self.touch(*at);
                 self.stopped = None;
+                self.turn_retry = None;
                 if let Some(run) = self.runs.get_mut(run) {
                     run.reopen(*outcomes_kept, *commands_kept, open, *at);
                 }
@@ -295,6 +316,7 @@ impl Instance {
             }
             Entry::RunEnded { run, result, at } => {
                 self.touch(*at);
+                self.turn_retry = None;
                 if let Some(run) = self.runs.get_mut(run) {
                     run.end(result.clone());
                 }
@@ -310,6 +332,8 @@ impl Instance {
 
     fn ask(&mut self, run: RunNo, command: &Command) {
         let now = self.changed_at;
+        // The turn went well.
+        self.turn_retry = None;
         if let Some(run) = self.runs.get_mut(&run) {
             run.ask(command, now);
         }
@@ -325,6 +349,10 @@ impl Instance {
 
     fn deliver(&mut self, run: RunNo, position: Position, at: Timestamp) {
         self.touch(at);
+        if self.stopped.is_none() {
+            // The turn before went well, without asking for anything.
+            self.turn_retry = None;
+        }
         if let Some(run) = self.runs.get_mut(&run) {
             run.open.remove(&position);
             run.outcomes += 1;
@@ -348,9 +376,15 @@ impl Instance {
 
     fn steer(&mut self, steering: &Steering) {
         match steering {
-            Steering::Stopped { explanation } => self.stopped = Some(explanation.clone()),
+            Steering::Stopped { explanation } => {
+                self.stopped = Some(explanation.clone());
+                if let Some(retry) = &mut self.turn_retry {
+                    retry.due = None;
+                }
+            }
             Steering::TurnRetried => {
                 self.stopped = None;
+                self.turn_retry = None;
                 // Somebody vouches for mended code: its turns are counted anew.
                 for run in self.runs.values_mut() {
                     run.deadly_turns = 0;
@@ -359,12 +393,31 @@ impl Instance {
             Steering::CancelRequested => {
                 self.cancelled = true;
                 self.stopped = None;
+                self.turn_retry = None;
                 for run in self.runs.values_mut() {
                     run.open.clear();
                 }
             }
             Steering::VersionChosen { version } => self.version = *version,
+            Steering::TurnRetryPlanned { attempt, due } => self.plan_turn_retry(*attempt, *due),
+            Steering::TurnTriedAgain => {
+                self.stopped = None;
+                if let Some(retry) = &mut self.turn_retry {
+                    retry.due = None;
+                }
+            }
             Steering::Paused | Steering::Resumed | Steering::TimersCompleted => {}
+        }
+    }
+}
+
+impl Instance {
+    fn plan_turn_retry(&mut self, attempt: Attempt, due: Timestamp) {
+        let retry = self.turn_retry.get_or_insert_default();
+        retry.attempt = attempt.next();
+        retry.due = Some(due);
+        if let Some(explanation) = &self.stopped {
+            keep_previous(&mut retry.previous, &explanation.message);
         }
     }
 }
@@ -533,14 +586,18 @@ impl Attempts {
     }
 
     fn failed(&mut self, attempt: Attempt, failure: &FailureRecord, due: Timestamp) {
-        self.previous.push(failure.message.clone());
-        if self.previous.len() > PREVIOUS_KEPT {
-            self.previous.remove(0);
-        }
+        keep_previous(&mut self.previous, &failure.message);
         self.last_failure = Some(Box::new(failure.clone()));
         self.current = attempt.next();
         self.due = Some(due);
         self.redeliveries = 0;
+    }
+}
+
+fn keep_previous(previous: &mut Vec<String>, message: &str) {
+    previous.push(message.to_owned());
+    if previous.len() > PREVIOUS_KEPT {
+        previous.remove(0);
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::Command;
 use crate::entry::KeptCommand;
 use crate::failure::FailureRecord;
-use crate::ids::{Attempt, CommandId, InstanceId, Position, RequestId, RunNo, Sequence};
+use crate::ids::{Attempt, CommandId, InstanceId, Position, Reopening, RequestId, RunNo, Sequence};
 use crate::names::{ChannelName, MethodName, WorkflowName};
 use crate::outcome::Outcome;
 use crate::payload::Payload;
@@ -71,6 +71,9 @@ pub enum TimerKind {
     Backoff,
     /// The caller's limit for a call.
     Deadline,
+    /// The pause before a turn is tried again. It belongs to the instance: see
+    /// [`TimerKey::of_turn`].
+    TurnRetry,
 }
 
 /// A timer of an instance.
@@ -80,6 +83,23 @@ pub struct TimerKey {
     pub id: CommandId,
     /// Which of the command's timers.
     pub kind: TimerKind,
+}
+
+impl TimerKey {
+    /// The alarm for another try of the turn that stopped an instance. Stopped code stands still
+    /// as a whole, so there is one at a time; it bears the name of the first command's place, which
+    /// no other alarm of this kind has.
+    #[must_use]
+    pub fn of_turn(instance: InstanceId) -> Self {
+        let id = CommandId {
+            instance,
+            run: RunNo(0),
+            reopening: Reopening(0),
+            position: Position(0),
+        };
+        let kind = TimerKind::TurnRetry;
+        Self { id, kind }
+    }
 }
 
 /// What one turn of workflow code gave.
@@ -265,5 +285,15 @@ pub enum Message {
         id: CommandId,
         /// Redeliveries after which it counts as failed.
         deliveries_max: u32,
+    },
+    /// A turn cannot go on, and is tried again after a pause: as `TurnEnded` with `stopped`, where
+    /// the worker's retry policy for turns wants another try.
+    TurnFailed {
+        /// Whose turn.
+        run: RunNo,
+        /// Why the code cannot go on.
+        explanation: Box<FailureRecord>,
+        /// Milliseconds until the next try.
+        retry_after_ms: u64,
     },
 }

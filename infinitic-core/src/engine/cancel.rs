@@ -1,6 +1,6 @@
 //! Cancel of an instance: its runs end as cancelled, what they had open is taken back.
 
-use super::{Step, turn};
+use super::{Step, stop, turn};
 use crate::effect::Answer;
 use crate::entry::{Entry, Steering};
 use crate::ids::{RequestId, RunNo};
@@ -34,6 +34,7 @@ pub(super) fn cancel(step: &mut Step, run: Option<RunNo>, request: Option<Reques
         .filter(|(_, run)| run.result.is_none())
         .map(|(run, _)| *run)
         .collect();
+    stop::drop_alarm(step);
     let at = step.now;
     step.record(Entry::Steered {
         steering: Steering::CancelRequested,

@@ -12,6 +12,7 @@ mod cancel;
 mod recover;
 mod reopen;
 mod start;
+mod stop;
 mod timer;
 mod turn;
 mod wait;
@@ -81,6 +82,11 @@ pub fn apply(
             attempt::ended(&mut step, id, sequence, attempt, result);
         }
         Message::TurnEnded { run, report } => turn::ended(&mut step, run, report),
+        Message::TurnFailed {
+            run,
+            explanation,
+            retry_after_ms,
+        } => stop::failed(&mut step, run, explanation, retry_after_ms),
         Message::TimerDue { timer } => timer::due(&mut step, timer),
         Message::Cancel { run, request } => cancel::cancel(&mut step, run, request),
         Message::RetryTurn { cut, request } => reopen::retry_turn(&mut step, cut, request),

@@ -1,6 +1,6 @@
 //! After a start of the process: what was open is given out again.
 
-use super::{Step, turn};
+use super::{Step, stop, turn};
 use crate::effect::Effect;
 use crate::entry::{Entry, Steering};
 use crate::failure::{FailureKind, FailureRecord, Origin};
@@ -73,7 +73,7 @@ fn recover_run(step: &mut Step, run: RunNo) {
         return;
     }
     if state.deadly_turns >= DEADLY_TURNS_MAX {
-        if step.instance.stopped.is_some() {
+        if step.instance.stopped.is_some() && step.instance.turn_retry_due().is_none() {
             return;
         }
         let explanation = Box::new(
@@ -84,11 +84,13 @@ fn recover_run(step: &mut Step, run: RunNo) {
             )
             .at(step.origin()),
         );
-        let at = step.now;
-        step.record(Entry::Steered {
-            steering: Steering::Stopped { explanation },
-            at,
-        });
+        stop::stop(step, explanation);
+        return;
+    }
+    if let Some(due) = step.instance.turn_retry_due() {
+        // The pause goes on where it was: a process that starts again and again must not shorten
+        // it.
+        stop::arm(step, due);
         return;
     }
     let cut_off = state.deadly_turns > 0;

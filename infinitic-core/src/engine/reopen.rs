@@ -4,7 +4,7 @@
 //! the history, which the engine does not hold: the caller plans with [`plan_retry_tasks`] or
 //! [`plan_retry_turn`], and sends the finished cut along with the message.
 
-use super::{Step, turn};
+use super::{Step, stop, turn};
 use crate::effect::{Answer, Effect};
 use crate::entry::{Entry, KeptCommand, Steering};
 use crate::failure::{FailureRecord, Origin};
@@ -139,26 +139,13 @@ impl Reopening {
 /// Lets stopped code try again, or reopens a failed run at its last turn.
 pub(super) fn retry_turn(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>) {
     if step.instance.stopped.is_some() {
+        stop::drop_alarm(step);
         let at = step.now;
         step.record(Entry::Steered {
             steering: Steering::TurnRetried,
             at,
         });
-        let runs: Vec<RunNo> = step
-            .instance
-            .runs
-            .iter()
-            .filter(|(_, run)| run.result.is_none())
-            .map(|(run, _)| *run)
-            .collect();
-        for run in runs {
-            step.effect(Effect::RunTurn {
-                run,
-                delivery: None,
-                replay: true,
-            });
-            give_steps_out(step, run);
-        }
+        stop::run_again(step);
         step.answer(request, Answer::Done);
         return;
     }
@@ -180,33 +167,17 @@ pub(super) fn retry_tasks(step: &mut Step, cut: Option<Box<Cut>>, request: Optio
     );
 }
 
-/// Gives the open steps of a run out again: an attempt that came due while the code stood still
-/// found no live future to run in. One that is running is known to its executor, which ignores the
-/// second.
-fn give_steps_out(step: &mut Step, run: RunNo) {
-    let open = step.instance.runs[&run].open.iter();
-    let steps: Vec<Position> = open
-        .filter(|(_, open)| match open.kind {
-            OpenKind::Step(_) => true,
-            OpenKind::Task(_) | OpenKind::Timer { .. } => false,
-        })
-        .map(|(position, _)| *position)
-        .collect();
-    for position in steps {
-        turn::begin(step, run, position);
-    }
-}
-
 fn reopen(step: &mut Step, cut: Option<Box<Cut>>, request: Option<RequestId>, why_not: &str) {
     let Some(cut) = cut else {
         step.refuse(request, format!("there is nothing to retry: {why_not}"));
         return;
     };
-    let has_failed = step
-        .instance
-        .runs
-        .get(&cut.run)
-        .is_some_and(|run| run.result.as_ref().is_some_and(Result::is_err));
+    // A cut that was planned for a longer history comes late: the run was reopened since.
+    let has_failed = step.instance.runs.get(&cut.run).is_some_and(|run| {
+        run.result.as_ref().is_some_and(Result::is_err)
+            && cut.outcomes_kept <= run.outcomes
+            && cut.commands_kept <= run.commands
+    });
     if !has_failed || step.instance.cancelled {
         let why = if step.instance.cancelled {
             "it was cancelled"

@@ -42,6 +42,7 @@ pub(super) fn apply_to_nothing(id: InstanceId, message: Message, now: Timestamp)
         | Message::DelegatedCompleted { .. }
         | Message::RemoteEnded { .. }
         | Message::TurnEnded { .. }
+        | Message::TurnFailed { .. }
         | Message::Settled { .. }
         | Message::TimerDue { .. }
         | Message::FanOutPage { .. }

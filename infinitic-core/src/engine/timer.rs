@@ -1,6 +1,6 @@
-//! Timers that ring: of workflow code, of pauses between attempts, of callers' limits.
+//! Timers that ring: of workflow code, of pauses between attempts and tries, of callers' limits.
 
-use super::{Step, turn};
+use super::{Step, stop, turn};
 use crate::effect::Effect;
 use crate::instance::OpenKind;
 use crate::message::{TimerKey, TimerKind};
@@ -8,6 +8,13 @@ use crate::outcome::Outcome;
 
 /// A timer rings. One that comes early is armed again; one that nobody waits for is ignored.
 pub(super) fn due(step: &mut Step, timer: TimerKey) {
+    match timer.kind {
+        TimerKind::TurnRetry => stop::retry_due(step),
+        TimerKind::Timer | TimerKind::Backoff | TimerKind::Deadline => of_command(step, timer),
+    }
+}
+
+fn of_command(step: &mut Step, timer: TimerKey) {
     let TimerKey { id, kind } = timer;
     let Some(open) = step.instance.open(id) else {
         return;
@@ -19,7 +26,10 @@ pub(super) fn due(step: &mut Step, timer: TimerKey) {
         (TimerKind::Deadline, OpenKind::Task(task)) => task.deadline,
         (TimerKind::Timer, OpenKind::Task(_) | OpenKind::Step(_))
         | (TimerKind::Backoff, OpenKind::Timer { .. })
-        | (TimerKind::Deadline, OpenKind::Timer { .. } | OpenKind::Step(_)) => None,
+        | (TimerKind::Deadline, OpenKind::Timer { .. } | OpenKind::Step(_))
+        | (TimerKind::TurnRetry, OpenKind::Timer { .. } | OpenKind::Task(_) | OpenKind::Step(_)) => {
+            None
+        }
     };
     let Some(due) = due else { return };
     if due > step.now {
@@ -34,5 +44,6 @@ pub(super) fn due(step: &mut Step, timer: TimerKey) {
             turn::abandon(step, id.run, id.position, &open);
             turn::deliver(step, id.run, id.position, Outcome::TimedOut);
         }
+        TimerKind::TurnRetry => {}
     }
 }

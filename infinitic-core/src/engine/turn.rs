@@ -1,9 +1,9 @@
 //! Turns: what workflow code asked for, and how its runs end.
 
-use super::Step;
+use super::{Step, stop};
 use crate::command::{Command, RunResult};
 use crate::effect::{Answer, Effect, StepAttempt, TaskAttempt};
-use crate::entry::{Entry, Steering};
+use crate::entry::Entry;
 use crate::ids::{CommandId, Position, RunNo};
 use crate::instance::{Attempts, Open, OpenKind};
 use crate::message::{TimerKey, TimerKind, TurnReport};
@@ -18,11 +18,7 @@ pub(super) fn ended(step: &mut Step, run: RunNo, report: TurnReport) {
         return;
     }
     if let Some(explanation) = report.stopped {
-        let at = step.now;
-        step.record(Entry::Steered {
-            steering: Steering::Stopped { explanation },
-            at,
-        });
+        stop::stop(step, explanation);
         return;
     }
     for command in report.commands {

@@ -22,11 +22,17 @@ pub(super) fn client_waits(step: &mut Step, request: RequestId) {
 /// Answers with the instance's state.
 pub(super) fn inspect(step: &mut Step, request: RequestId) {
     let instance = &step.instance;
-    let waits = instance
-        .runs
-        .values()
-        .flat_map(|run| run.open.values())
-        .map(|open| open.kind.describe())
+    let again = instance.turn_retry.as_ref().and_then(|retry| {
+        let due = retry.due?;
+        Some(format!(
+            "its turn again, attempt {} at {due}",
+            retry.attempt
+        ))
+    });
+    let open = instance.runs.values().flat_map(|run| run.open.values());
+    let waits = again
+        .into_iter()
+        .chain(open.map(|open| open.kind.describe()))
         .collect();
     let state = InstanceState {
         id: instance.id,

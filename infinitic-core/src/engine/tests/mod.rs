@@ -13,6 +13,7 @@ mod property;
 mod recover;
 mod reopen;
 mod start;
+mod stop;
 mod timer;
 mod turn;
 mod unavailable;
@@ -253,6 +254,15 @@ fn stopped(why: &str) -> Message {
         stopped: Some(failure(FailureKind::Stopped, why)),
     };
     Message::TurnEnded { run: RUN, report }
+}
+
+/// A turn cannot go on, and its worker's policy asks for another try.
+fn fails_turn(why: &str, retry_after_ms: u64) -> Message {
+    Message::TurnFailed {
+        run: RUN,
+        explanation: failure(FailureKind::Stopped, why),
+        retry_after_ms,
+    }
 }
 
 fn rings(kind: TimerKind, id: CommandId) -> Message {

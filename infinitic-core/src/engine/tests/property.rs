@@ -120,6 +120,7 @@ impl Life {
     fn take_turn(&mut self, run: RunNo) {
         assert!(self.s.run().result.is_none(), "a turn of an ended run");
         let message = match self.dice.below(12) {
+            0 if self.dice.one_in(2) => fails_turn("panic", self.dice.below(40)),
             0 => stopped("panic"),
             1 => {
                 let failed = self.s.history().outcomes.last().cloned();
@@ -171,6 +172,10 @@ impl Life {
             7..=10 => {
                 let kinds = [TimerKind::Timer, TimerKind::Backoff, TimerKind::Deadline];
                 let kind = self.dice.pick(&kinds)?;
+                if self.s.instance().turn_retry_due().is_some() && self.dice.one_in(2) {
+                    let timer = TimerKey::of_turn(self.s.id);
+                    return Some(Message::TimerDue { timer });
+                }
                 rings(kind, self.s.command(open?.0))
             }
             11 | 12 => self.dice.pick(&self.sent.clone())?,
@@ -191,7 +196,9 @@ impl Life {
             _ => {
                 let message = self.dice.pick(&unavailable::every_message(self.s.id))?.0;
                 match message {
-                    Message::Cancel { .. } | Message::TurnEnded { .. } => return None,
+                    Message::Cancel { .. }
+                    | Message::TurnEnded { .. }
+                    | Message::TurnFailed { .. } => return None,
                     other => other,
                 }
             }
@@ -271,6 +278,9 @@ impl Life {
                         .attempts()
                         .is_none_or(|attempts| attempts.current != *attempt)
             }),
+            Message::TimerDue { timer } if timer.kind == TimerKind::TurnRetry => {
+                instance.turn_retry_due().is_none()
+            }
             Message::TimerDue { timer } => instance.open(timer.id).is_none(),
             Message::Start { .. } => true,
             _ => false,

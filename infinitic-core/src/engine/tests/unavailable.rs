@@ -68,6 +68,7 @@ pub(super) fn every_message(instance: InstanceId) -> Vec<(Message, Option<Reques
         },
         Message::RemoteEnded { id, outcome },
         turn_ended([]),
+        fails_turn("panic", 20),
         Message::Settled { id },
         rings(TimerKind::Timer, id),
         Message::FanOutPage {
@@ -95,7 +96,7 @@ fn every_message_is_in_the_list() {
         .iter()
         .map(|(message, _)| format!("{:?}", std::mem::discriminant(message)))
         .collect();
-    assert_eq!(names.len(), 26, "one of each variant of `Message`");
+    assert_eq!(names.len(), 27, "one of each variant of `Message`");
 }
 
 /// What is refused, and how it is called. A variant that is added must be answered here.
@@ -126,7 +127,8 @@ fn unavailable(message: &Message) -> Option<&'static str> {
         | Message::Schedule { .. }
         | Message::RetentionDue
         | Message::Recovered { .. }
-        | Message::Redeliver { .. } => None,
+        | Message::Redeliver { .. }
+        | Message::TurnFailed { .. } => None,
     }
 }
 

@@ -33,6 +33,10 @@ fn steering(steering: &Steering) -> String {
         Steering::Stopped { explanation } => format!("stopped: {}", explanation.message),
         Steering::TurnRetried => "turn retried".to_owned(),
         Steering::CancelRequested => "cancel requested".to_owned(),
+        Steering::TurnRetryPlanned { attempt, due } => {
+            format!("turn a{attempt} failed, again {}", at(*due))
+        }
+        Steering::TurnTriedAgain => "turn tried again".to_owned(),
         other => format!("{other:?}"),
     }
 }
