@@ -9,7 +9,7 @@ pub use infinitic_runtime::backend::{StoreCounters, StoreMeter};
 pub use infinitic_runtime::client::{self, Client, ClientError, Run, Start, WorkflowProxy};
 pub use infinitic_runtime::failure::{Error, Failure, Never, Result, TaskError};
 pub use infinitic_runtime::macros::{TaskError, join, select, service, workflow};
-pub use infinitic_runtime::service::{ExponentialRetry, RetryPolicy, task};
+pub use infinitic_runtime::service::{ExponentialRetry, RetryPolicy, TurnRetries, task};
 pub use infinitic_runtime::worker::{Replay, Worker, WorkerError, shutdown_signal};
 pub use infinitic_runtime::workflow::{
     Call, Deferred, DeferredStatus, Property, ServiceProxy, all, any, inline, new_service, now,

@@ -10,7 +10,7 @@ pub(crate) type Letter = (InstanceId, Message);
 variants!(message_name, MESSAGES, Message: Start, StartFrom, CallMethod, Signal, Query,
     AttemptEnded, Delegated, Heartbeat, DelegatedCompleted, RemoteEnded, TurnEnded, Settled, TimerDue, Cancel,
     RetryTurn, RetryTasks, CompleteTimers, ClientWaits, Inspect, Pause, Resume, FanOutPage,
-    Schedule, RetentionDue, Recovered, Redeliver);
+    Schedule, RetentionDue, Recovered, Redeliver, TurnFailed);
 variants!(answer_name, ANSWERS, Answer: Started, Ended, Done, State, Refused);
 
 pub(crate) fn messages() -> Vec<(&'static str, Letter)> {
@@ -137,6 +137,12 @@ fn messages_of_workers() -> Vec<Message> {
         Message::Redeliver {
             id,
             deliveries_max: 5,
+        },
+        rings(TimerKind::TurnRetry),
+        Message::TurnFailed {
+            run: RunNo(1),
+            explanation: failure(),
+            retry_after_ms: 1500,
         },
     ]
 }

@@ -32,7 +32,7 @@ variants!(command_name, COMMANDS, Command: CallTask, StartChild, CallMethod, Sen
 variants!(outcome_name, OUTCOMES, Outcome: Value, Failed, TimedOut, Cancelled, UnknownInstance,
     StartRefused, Attached, Due, Signal, PropertiesChanged);
 variants!(steering_name, STEERINGS, Steering: Stopped, TurnRetried, Paused, Resumed,
-    CancelRequested, TimersCompleted, VersionChosen);
+    CancelRequested, TimersCompleted, VersionChosen, TurnRetryPlanned, TurnTriedAgain);
 variants!(status_name, STATUSES, Status: Running, Stopped, Completed, Failed, Cancelled);
 /// Names samples after their variants, and checks that each has one. Further samples of a variant
 /// are numbered: new ones go behind the old ones.
@@ -304,6 +304,11 @@ pub(crate) fn steerings() -> Vec<(&'static str, Row)> {
         Steering::CancelRequested,
         Steering::TimersCompleted,
         Steering::VersionChosen { version: 4 },
+        Steering::TurnRetryPlanned {
+            attempt: Attempt(2),
+            due: at(5),
+        },
+        Steering::TurnTriedAgain,
     ];
     map(named(STEERINGS, steering_name, samples), |steering| {
         row(Entry::Steered {

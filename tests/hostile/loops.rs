@@ -53,6 +53,8 @@ fn loops_are_stopped_and_the_others_go_on() {
         );
         // One thread for all, so that a stuck one is everybody's.
         let worker = worker.shards(1).turn_limit(LIMIT);
+        // No policy tries a turn again that takes for ever.
+        let worker = worker.retry_turns(ExponentialRetry::DEFAULT);
         worker.workflow(move || made.clone())
     };
     run(async {
@@ -67,6 +69,7 @@ fn loops_are_stopped_and_the_others_go_on() {
             for (number, run) in runs.into_iter().enumerate() {
                 if number == 2 || number == 4 {
                     let state = until_status(&run, Status::Stopped).await;
+                    assert!(state.waits.is_empty(), "{:?}", state.waits);
                     let text = state.stopped.unwrap().message;
                     assert_says(text, &["longer than 300ms", "must not loop", "retry_turn"]);
                     culprits.push(run);

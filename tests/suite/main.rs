@@ -28,3 +28,4 @@ mod remote;
 mod restarts;
 mod steps;
 mod timers;
+mod turn_retries;

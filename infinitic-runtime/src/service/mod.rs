@@ -10,6 +10,7 @@ mod function;
 mod hosted;
 pub mod policy;
 pub mod task;
+mod turn_retries;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub use executor::{Ended, SpotExecutor};
 pub use function::ServiceFunction;
 pub use hosted::{HostError, HostedServices};
 pub use policy::{ExponentialRetry, RetryPolicy, RetrySetting, TaskPolicy};
+pub use turn_retries::TurnRetries;
 
 /// A value that hosts the tasks of a contract. `Marker` stands for the contract, so that one type
 /// may host several; `#[service]` writes the implementation.

@@ -117,6 +117,11 @@ fn attempts_left(attempt: u32, max_attempts: u32) -> bool {
     attempt.saturating_add(1) < max_attempts
 }
 
+/// Parts of a millisecond count as one: a pause is never shorter than was asked.
+pub(super) fn whole_millis(delay: Duration) -> u64 {
+    u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
 impl RetrySetting {
     /// The pause in milliseconds before the next attempt, after the failed one of that number (from
     /// 0); none when there is no next one.
@@ -138,12 +143,7 @@ impl RetrySetting {
             },
             Self::None => None,
             Self::Exponential(retry) => retry.delay_ms(attempt, random),
-            Self::Custom(build) => {
-                let delay = build().delay(attempt, failure)?;
-                // Parts of a millisecond count as one: a pause is never shorter than was asked.
-                let millis = delay.as_nanos().div_ceil(1_000_000);
-                Some(u64::try_from(millis).unwrap_or(u64::MAX))
-            }
+            Self::Custom(build) => build().delay(attempt, failure).map(whole_millis),
         };
         match hint {
             RetryHint::Never => None,

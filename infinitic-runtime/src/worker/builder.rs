@@ -22,7 +22,7 @@ use crate::cluster::node::{ClusterNode, NodeParts};
 use crate::cluster::store::{Pending, SharedStore};
 use crate::cluster::transport::Transport;
 use crate::mailbox::Mailbox;
-use crate::service::{Concurrency, Executor, HostedServices, Service, ServiceProxy};
+use crate::service::{Concurrency, Executor, HostedServices, Service, ServiceProxy, TurnRetries};
 use crate::workflow::HostWorkflow;
 
 /// How long a draining worker waits for running attempts, unless told otherwise.
@@ -272,6 +272,31 @@ impl Worker {
     #[must_use]
     pub fn turn_limit(mut self, limit: Duration) -> Self {
         self.turn_limit = limit;
+        self
+    }
+
+    /// Whether and when a turn is tried again that cannot go on: one whose code panics, diverges
+    /// from its history or waits for something foreign. Never, unless told otherwise: such an
+    /// instance stands still until it is mended, as nearly all such faults are of the code. A
+    /// policy helps where they pass: a panic by something that is not there yet, say.
+    ///
+    /// Takes an [`ExponentialRetry`](crate::service::ExponentialRetry), or a
+    /// [`RetryPolicy`](crate::service::RetryPolicy), whose attempts are numbered from 0. Pauses are
+    /// durable; a start of the worker does not shorten them. `retry_turn` runs the turn at once, and
+    /// grants all attempts anew. A turn beyond the time limit for turns is not tried again.
+    ///
+    /// ```no_run
+    /// use infinitic_runtime::service::ExponentialRetry;
+    /// use infinitic_runtime::worker::Worker;
+    ///
+    /// let worker = Worker::in_memory().retry_turns(ExponentialRetry {
+    ///     max_attempts: 5,
+    ///     ..ExponentialRetry::DEFAULT
+    /// });
+    /// ```
+    #[must_use]
+    pub fn retry_turns(mut self, policy: impl Into<TurnRetries>) -> Self {
+        self.settings.retry_turns = Some(policy.into());
         self
     }
 

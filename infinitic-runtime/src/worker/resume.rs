@@ -72,6 +72,10 @@ impl Shard {
             barred,
             ..
         } = &mut self.resuming;
+        if instance.turn_retry_due().is_some() {
+            // No code runs before its pause is over.
+            return false;
+        }
         let turn_was_cut = instance.runs.values().any(|run| run.deadly_turns > 0);
         let is_due = instance.stopped.is_some() || instance.has_open_step() || turn_was_cut;
         if !*defers || !is_due {

@@ -24,6 +24,7 @@ use super::resting::Resting;
 use super::resume::Resuming;
 use super::suspects::Suspects;
 use crate::backend::{CommitId, HistoryRow, ReadRows, RowOp, StoreError};
+use crate::service::TurnRetries;
 use crate::workflow::{HostedWorkflows, LiveRun, StepJob};
 
 /// When live futures are dropped.
@@ -57,6 +58,8 @@ pub struct ShardSettings {
     /// What the identities of this process's commits are counted from: unique among all processes
     /// that write the store.
     pub first_commit: CommitId,
+    /// Whether turns that cannot go on are tried again by themselves.
+    pub retry_turns: Option<TurnRetries>,
 }
 
 impl Default for ShardSettings {
@@ -69,6 +72,7 @@ impl Default for ShardSettings {
             deliveries_max: 5,
             cautious: false,
             first_commit: CommitId::NONE,
+            retry_turns: None,
         }
     }
 }
@@ -447,8 +451,7 @@ impl Shard {
                 delivery,
                 replay,
             } => {
-                let report = self.run_turn(id, run, delivery, replay, now);
-                return Ok(Some(Message::TurnEnded { run, report }));
+                return Ok(Some(self.run_turn(id, run, delivery, replay, now)));
             }
             Effect::DropRun { run: _ } => self.drop_live(id),
             Effect::DispatchTask(attempt) => self.outgoing.push(Outgoing::Task(attempt)),

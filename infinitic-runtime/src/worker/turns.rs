@@ -1,12 +1,13 @@
 //! A shard's turns: on the live future, or by replay of the history.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use infinitic_core::engine;
 use infinitic_core::instance::VERSION_OPEN;
 use infinitic_core::{
-    Cut, Entry, History, Instance, InstanceId, Message, Outcome, Position, RunHistory, RunNo,
-    Steering, Timestamp, TurnReport,
+    Cut, Entry, FailureKind, FailureRecord, History, Instance, InstanceId, Message, Outcome,
+    Position, RunHistory, RunNo, Steering, Timestamp, TurnReport,
 };
 
 use super::load;
@@ -22,9 +23,10 @@ impl Shard {
         delivery: Option<(Position, Outcome, Timestamp)>,
         replay: bool,
         now: Timestamp,
-    ) -> TurnReport {
+    ) -> Message {
         if let Some(why) = self.barred(id) {
-            return stopped(why.to_owned());
+            let report = stopped(why.to_owned());
+            return Message::TurnEnded { run, report };
         }
         if replay {
             self.drop_live(id);
@@ -37,11 +39,13 @@ impl Shard {
             .slots
             .get_mut(&id)
             .expect("turns are asked of loaded instances");
-        let report = match (&mut slot.live, delivery) {
-            (Some(live), Some(delivery)) => live.turn(Some(delivery)),
-            (Some(_), None) => TurnReport::default(),
+        let by_code = match (&mut slot.live, delivery) {
+            (Some(live), Some(delivery)) => Ok(live.turn(Some(delivery))),
+            (Some(_), None) => Ok(TurnReport::default()),
             (None, _) => self.replay(id, run),
         };
+        let may_retry = by_code.is_ok();
+        let report = by_code.unwrap_or_else(stopped);
         self.running.end();
         if self.settings.cautious {
             self.after_turn(id, run);
@@ -54,10 +58,50 @@ impl Shard {
         if report.stopped.is_some() || (self.settings.replay == Replay::Always && !must_stay) {
             self.drop_live(id);
         }
-        if let Some(explanation) = &report.stopped {
-            tracing::warn!(instance = %id, "instance stopped: {}", explanation.message);
+        match report.stopped {
+            Some(explanation) if may_retry => self.failed(id, run, explanation),
+            Some(explanation) => {
+                tracing::warn!(instance = %id, "instance stopped: {}", explanation.message);
+                let report = TurnReport {
+                    commands: Vec::new(),
+                    stopped: Some(explanation),
+                };
+                Message::TurnEnded { run, report }
+            }
+            None => Message::TurnEnded { run, report },
         }
-        report
+    }
+
+    /// Code cannot go on: asks the policy whether and when its turn is tried again.
+    fn failed(&self, id: InstanceId, run: RunNo, explanation: Box<FailureRecord>) -> Message {
+        let instance = self
+            .slots
+            .get(&id)
+            .and_then(|slot| slot.instance.as_deref());
+        let policy = self.settings.retry_turns.as_ref();
+        let pause = instance
+            .zip(policy)
+            .and_then(|(instance, policy)| policy.delay_ms(instance, &explanation));
+        let why = &explanation.message;
+        match pause {
+            Some(retry_after_ms) => {
+                let pause = Duration::from_millis(retry_after_ms);
+                tracing::warn!(instance = %id, "instance stopped for {pause:?}: {why}");
+                Message::TurnFailed {
+                    run,
+                    explanation,
+                    retry_after_ms,
+                }
+            }
+            None => {
+                tracing::warn!(instance = %id, "instance stopped: {why}");
+                let report = TurnReport {
+                    commands: Vec::new(),
+                    stopped: Some(explanation),
+                };
+                Message::TurnEnded { run, report }
+            }
+        }
     }
 
     /// Adds an entry that is no answer to a message.
@@ -134,14 +178,14 @@ impl Shard {
 
     /// Builds the live run from its history, this round's entries included. A history that cannot
     /// be read stops the instance: nothing of it is lost by that, and a retry reads it again.
-    fn replay(&mut self, id: InstanceId, run: RunNo) -> TurnReport {
-        let mut history = match self.history(id) {
-            Ok(history) => history,
-            Err(error) => return stopped(format!("its history cannot be read: {error}")),
-        };
-        let Some(history) = history.take_run(run) else {
-            return stopped("its history holds no such run".to_owned());
-        };
+    /// What no code is to blame for is an error, in words.
+    fn replay(&mut self, id: InstanceId, run: RunNo) -> Result<TurnReport, String> {
+        let mut history = self
+            .history(id)
+            .map_err(|error| format!("its history cannot be read: {error}"))?;
+        let history = history
+            .take_run(run)
+            .ok_or_else(|| "its history holds no such run".to_owned())?;
         self.choose_version(id);
         let slot = self
             .slots
@@ -154,14 +198,14 @@ impl Shard {
         let info = run_info(instance, run);
         let (name, version) = (info.workflow.clone(), info.version);
         let Some(workflow) = self.workflows.get(&name, version) else {
-            return self.unhosted(name.as_str(), version);
+            return Err(self.unhosted(name.as_str(), version));
         };
         let on_foreign = Arc::clone(&self.on_foreign);
         let on_foreign = Box::new(move || on_foreign(id, run));
         let Replayed { run: live, report } = LiveRun::replay(&workflow, info, history, on_foreign);
         slot.live = Some(live);
         self.warm += 1;
-        report
+        Ok(report)
     }
 
     /// An instance that was started when nobody hosted its workflow takes the highest version that
@@ -180,7 +224,7 @@ impl Shard {
         }
     }
 
-    fn unhosted(&mut self, name: &str, version: u32) -> TurnReport {
+    fn unhosted(&mut self, name: &str, version: u32) -> String {
         let which = match version {
             VERSION_OPEN => format!("`{name}`"),
             version => format!("`{name}` in version {version}"),
@@ -191,10 +235,10 @@ impl Shard {
                  host it with `.workflow(…)` and start the worker again"
             );
         }
-        stopped(format!(
+        format!(
             "no worker here hosts workflow {which}; the instance goes on when \
              one that does is started"
-        ))
+        )
     }
 
     /// The whole history of an instance: what the store has, what is on its way there, and this
@@ -275,10 +319,13 @@ impl Shard {
         if !has_live {
             return Ok(());
         }
-        self.stop(id, run, foreign_explanation(), now)
+        self.drop_live(id);
+        let explanation = FailureRecord::new(FailureKind::Stopped, foreign_explanation());
+        let message = self.failed(id, run, Box::new(explanation));
+        self.handle(id, message, now)
     }
 
-    /// Stops an instance with an explanation.
+    /// Stops an instance with an explanation. Its turn is not tried again by itself.
     ///
     /// # Errors
     /// As [`Shard::handle`].

@@ -224,6 +224,7 @@ pub(crate) fn features(entries: &[Entry]) -> Vec<&'static str> {
         Entry::Steered { steering, .. } => match steering {
             Steering::Stopped { .. } => Some("history: stopped"),
             Steering::TurnRetried => Some("history: turn retried"),
+            Steering::TurnTriedAgain => Some("history: turn tried again by policy"),
             Steering::CancelRequested => Some("history: instance cancelled"),
             _ => None,
         },

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use infinitic_runtime::backend::CommitId;
+use infinitic_runtime::service::{ExponentialRetry, TurnRetries};
 use infinitic_runtime::worker::{Replay, ShardSettings};
 
 use super::rng::Rng;
@@ -61,6 +62,7 @@ impl Profile {
             deliveries_max: u32::try_from(rng.between(1, 5)).unwrap_or(1),
             cautious: false,
             first_commit: CommitId::NONE,
+            retry_turns: rng.chance(400).then(|| turn_retries(rng)),
         };
         Self {
             clients: rng.between(1, 4),
@@ -85,4 +87,13 @@ impl Profile {
             skews: some(rng, 300, 500),
         }
     }
+}
+
+fn turn_retries(rng: &mut Rng) -> TurnRetries {
+    let retry = ExponentialRetry {
+        max_attempts: u32::try_from(rng.between(2, 6)).unwrap_or(2),
+        initial_ms: rng.pick(&[1, 500, 20_000]),
+        ..ExponentialRetry::DEFAULT
+    };
+    retry.into()
 }
