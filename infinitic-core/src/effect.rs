@@ -29,7 +29,7 @@ pub struct TaskAttempt {
     pub task: TaskName,
     /// The arguments, a JSON array.
     pub args: Payload,
-    /// Tags, meta, batch key.
+    /// Tags, batch key, and meta as earlier attempts have left it.
     pub options: CallOptions,
     /// The workflow that called it.
     pub workflow: WorkflowName,
@@ -54,6 +54,8 @@ pub struct StepAttempt {
     pub workflow: WorkflowName,
     /// The failures of all earlier attempts in words, oldest first.
     pub previous: Vec<String>,
+    /// Key and value pairs that earlier attempts have left.
+    pub meta: Vec<(String, String)>,
 }
 
 /// How an instance stands, for the one who asks.

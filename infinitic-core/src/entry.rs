@@ -180,4 +180,14 @@ pub enum Entry {
         /// Whether it has ended well.
         done: bool,
     },
+    /// A failed attempt has changed what the task's later attempts are given. Always behind its
+    /// `AttemptFailed`.
+    MetaChanged {
+        /// The run that called it.
+        run: RunNo,
+        /// The command that called it.
+        position: Position,
+        /// The key and value pairs: all of them, sorted by key.
+        meta: Vec<(String, String)>,
+    },
 }

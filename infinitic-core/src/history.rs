@@ -141,7 +141,8 @@ impl History {
             | Entry::AttemptRedelivered { .. }
             | Entry::Settled { .. }
             | Entry::Steered { .. }
-            | Entry::TurnMarked { .. } => {}
+            | Entry::TurnMarked { .. }
+            | Entry::MetaChanged { .. } => {}
         }
     }
 }

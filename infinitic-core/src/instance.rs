@@ -142,7 +142,7 @@ pub struct OpenTask {
     pub task: TaskName,
     /// The arguments.
     pub args: Payload,
-    /// Tags, meta, limits.
+    /// Tags, limits, and meta as the attempts have left it.
     pub options: CallOptions,
     /// When the caller's limit runs out.
     pub deadline: Option<Timestamp>,
@@ -155,6 +155,8 @@ pub struct OpenTask {
 pub struct OpenStep {
     /// Its name.
     pub name: StepName,
+    /// Key and value pairs that its attempts have left.
+    pub meta: Vec<(String, String)>,
     /// Where its attempts stand.
     pub attempts: Attempts,
 }
@@ -326,6 +328,15 @@ impl Instance {
                     run.deadly_turns = if *done { 0 } else { run.deadly_turns + 1 };
                 }
             }
+            Entry::MetaChanged {
+                run,
+                position,
+                meta,
+            } => {
+                if let Some(open) = self.open_mut(*run, *position) {
+                    open.kind.set_meta(meta);
+                }
+            }
             Entry::Started { .. } | Entry::PropertyChanged { .. } | Entry::Settled { .. } => {}
         }
     }
@@ -366,12 +377,12 @@ impl Instance {
     }
 
     fn attempts_mut(&mut self, run: RunNo, position: Position) -> Option<&mut Attempts> {
-        self.runs
-            .get_mut(&run)?
-            .open
-            .get_mut(&position)?
-            .kind
-            .attempts_mut()
+        self.open_mut(run, position)?.kind.attempts_mut()
+    }
+
+    fn open_mut(&mut self, run: RunNo, position: Position) -> Option<&mut Open> {
+        let open = self.runs.get_mut(&run)?.open.get_mut(&position)?;
+        Some(open)
     }
 
     fn steer(&mut self, steering: &Steering) {
@@ -518,6 +529,7 @@ impl OpenKind {
             })),
             Command::Step { name } => Some(Self::Step(OpenStep {
                 name: name.clone(),
+                meta: Vec::new(),
                 attempts: Attempts::default(),
             })),
             Command::StartTimer { due } => Some(Self::Timer { due: *due }),
@@ -558,6 +570,14 @@ impl OpenKind {
             Self::Task(task) => Some(&mut task.attempts),
             Self::Step(step) => Some(&mut step.attempts),
             Self::Timer { .. } => None,
+        }
+    }
+
+    fn set_meta(&mut self, meta: &[(String, String)]) {
+        match self {
+            Self::Task(task) => task.options.meta = meta.to_vec(),
+            Self::Step(step) => step.meta = meta.to_vec(),
+            Self::Timer { .. } => {}
         }
     }
 

@@ -45,6 +45,15 @@ pub enum AttemptResult {
         /// Milliseconds until the next attempt.
         retry_after_ms: Option<u64>,
     },
+    /// With a failure, another attempt follows, and the attempt has changed the task's meta.
+    FailedWithMeta {
+        /// How it failed.
+        failure: Box<FailureRecord>,
+        /// Milliseconds until the next attempt.
+        retry_after_ms: u64,
+        /// What the next attempt is given: all of it, sorted by key.
+        meta: Vec<(String, String)>,
+    },
 }
 
 /// Where a run goes on when it is reopened; computed from its history.

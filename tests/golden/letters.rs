@@ -139,6 +139,11 @@ fn messages_of_workers() -> Vec<Message> {
             deliveries_max: 5,
         },
         rings(TimerKind::TurnRetry),
+        ended(AttemptResult::FailedWithMeta {
+            failure: failure(),
+            retry_after_ms: 1500,
+            meta: pairs(),
+        }),
         Message::TurnFailed {
             run: RunNo(1),
             explanation: failure(),

@@ -26,7 +26,8 @@ macro_rules! variants {
 }
 
 variants!(entry_name, ENTRIES, Entry: Started, RunStarted, Command, Delivered, PropertyChanged,
-    AttemptFailed, AttemptRedelivered, Reopened, Settled, Steered, RunEnded, TurnMarked);
+    AttemptFailed, AttemptRedelivered, Reopened, Settled, Steered, RunEnded, TurnMarked,
+    MetaChanged);
 variants!(command_name, COMMANDS, Command: CallTask, StartChild, CallMethod, SendSignal, StartTimer,
     OpenReceive, Inline, Step, SetProperty, Cancel, RegisterCompensation, Patch, ContinueWith, End);
 variants!(outcome_name, OUTCOMES, Outcome: Value, Failed, TimedOut, Cancelled, UnknownInstance,
@@ -289,6 +290,11 @@ pub(crate) fn entries() -> Vec<(&'static str, Row)> {
             at: at(7),
         },
         Entry::TurnMarked { run, done: true },
+        Entry::MetaChanged {
+            run,
+            position,
+            meta: pairs(),
+        },
     ];
     map(named(ENTRIES, entry_name, samples), row)
 }

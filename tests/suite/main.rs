@@ -23,6 +23,7 @@ mod errors;
 mod flows;
 mod hosting;
 mod mending;
+mod meta;
 mod recorded;
 mod remote;
 mod restarts;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Step, turn};
 use crate::effect::Effect;
 use crate::entry::Entry;
+use crate::failure::FailureRecord;
 use crate::ids::{Attempt, CommandId, Sequence};
 use crate::instance::OpenKind;
 use crate::message::{AttemptResult, TimerKey, TimerKind};
@@ -38,19 +39,15 @@ pub(super) fn ended(
             failure,
             retry_after_ms: Some(pause),
         } => {
-            let due = step.now + Duration::from_millis(pause);
-            step.record(Entry::AttemptFailed {
-                run: id.run,
-                position: id.position,
-                attempt,
-                failure,
-                due,
-            });
-            let timer = TimerKey {
-                id,
-                kind: TimerKind::Backoff,
-            };
-            step.effect(Effect::ArmTimer { timer, due });
+            again(step, id, attempt, failure, pause, None);
+            return;
+        }
+        AttemptResult::FailedWithMeta {
+            failure,
+            retry_after_ms: pause,
+            meta,
+        } => {
+            again(step, id, attempt, failure, pause, Some(meta));
             return;
         }
         AttemptResult::Failed {
@@ -69,4 +66,36 @@ pub(super) fn ended(
         step.effect(Effect::DropTimer { timer, due });
     }
     turn::deliver(step, id.run, id.position, outcome);
+}
+
+/// Another attempt follows after a pause.
+fn again(
+    step: &mut Step,
+    id: CommandId,
+    attempt: Attempt,
+    failure: Box<FailureRecord>,
+    pause_ms: u64,
+    meta: Option<Vec<(String, String)>>,
+) {
+    let CommandId { run, position, .. } = id;
+    let due = step.now + Duration::from_millis(pause_ms);
+    step.record(Entry::AttemptFailed {
+        run,
+        position,
+        attempt,
+        failure,
+        due,
+    });
+    if let Some(meta) = meta {
+        step.record(Entry::MetaChanged {
+            run,
+            position,
+            meta,
+        });
+    }
+    let timer = TimerKey {
+        id,
+        kind: TimerKind::Backoff,
+    };
+    step.effect(Effect::ArmTimer { timer, due });
 }

@@ -108,6 +108,7 @@ pub(super) fn dispatch(step: &mut Step, id: CommandId) {
             name: task.name.clone(),
             workflow,
             previous: task.attempts.previous.clone(),
+            meta: task.meta.clone(),
         })),
         OpenKind::Timer { .. } => return,
     };

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use infinitic_core::names::{ServiceName, TaskName, WorkflowName};
 use infinitic_core::{
@@ -27,6 +27,8 @@ pub(crate) struct TaskContext {
     pub(crate) work: Work,
     pub(crate) worker: Arc<str>,
     pub(crate) control: Control,
+    /// The key and value pairs, once the attempt has changed them.
+    meta: Mutex<Option<BTreeMap<String, String>>>,
 }
 
 /// What is attempted.
@@ -91,7 +93,33 @@ impl TaskContext {
             work,
             worker,
             control: Control::default(),
+            meta: Mutex::default(),
         }
+    }
+
+    /// The pairs that the attempt was given.
+    fn given_meta(&self) -> BTreeMap<String, String> {
+        let given = match &self.work {
+            Work::Task(task) => &task.options.meta,
+            Work::Step(step) => &step.meta,
+        };
+        given.iter().cloned().collect()
+    }
+
+    /// Reads the pairs, or changes them.
+    fn meta(&self) -> MutexGuard<'_, Option<BTreeMap<String, String>>> {
+        // Nothing panics while it is locked, and a map has no half-changed state.
+        self.meta.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_meta<T>(&self, change: impl FnOnce(&mut BTreeMap<String, String>) -> T) -> T {
+        change(self.meta().get_or_insert_with(|| self.given_meta()))
+    }
+
+    /// What the next attempt is to be given, if that is not what this one was.
+    pub(crate) fn changed_meta(&self) -> Option<Vec<(String, String)>> {
+        let meta = self.meta().clone()?;
+        (meta != self.given_meta()).then(|| meta.into_iter().collect())
     }
 
     pub(crate) fn id(&self) -> TaskId {
@@ -252,7 +280,8 @@ pub fn tags() -> Vec<String> {
     .unwrap_or_default()
 }
 
-/// The key and value pairs that the caller gave to this call.
+/// The key and value pairs that the caller gave to this call, as this attempt and the failed ones
+/// before it have changed them by [`set_meta`] and [`remove_meta`].
 ///
 /// # Panics
 /// Outside of a task.
@@ -260,10 +289,53 @@ pub fn tags() -> Vec<String> {
 #[track_caller]
 pub fn meta() -> BTreeMap<String, String> {
     here("meta()", |context| {
-        let options = context.options();
-        options
-            .map(|options| options.meta.iter().cloned().collect())
-            .unwrap_or_default()
+        let changed = context.meta().clone();
+        changed.unwrap_or_else(|| context.given_meta())
+    })
+}
+
+/// Leaves a key and value pair to the next attempt of this task, which finds it by [`meta`]: how
+/// far this one came, say. It is recorded with the failure of this attempt, so it survives
+/// restarts. An attempt that is cut off by a crash of the process leaves nothing; a retry by hand
+/// begins with what the caller gave. Nobody but later attempts of the same task sees it.
+///
+/// # Panics
+/// Outside of a task.
+///
+/// # Example
+///
+/// ```ignore
+/// #[service]
+/// impl Importer {
+///     #[retry(max_attempts = 10)]
+///     async fn import(&self, file: String) -> Result<u64> {
+///         let mut row = task::meta().get("row").map_or(Ok(0), |row| row.parse())?;
+///         while let Some(rows) = self.read(&file, row).await? {
+///             self.store(rows).await?; // after a failure here, the next attempt reads on
+///             row += 1000;
+///             task::set_meta("row", row.to_string());
+///         }
+///         Ok(row)
+///     }
+/// }
+/// ```
+#[track_caller]
+pub fn set_meta(key: impl Into<String>, value: impl Into<String>) {
+    // Before anything is locked: conversions are user code.
+    let (key, value) = (key.into(), value.into());
+    here("set_meta(…)", |context| {
+        context.change_meta(|meta| meta.insert(key, value));
+    });
+}
+
+/// Leaves a key out for the next attempt, and gives the value that it had; see [`set_meta`].
+///
+/// # Panics
+/// Outside of a task.
+#[track_caller]
+pub fn remove_meta(key: &str) -> Option<String> {
+    here("remove_meta(…)", |context| {
+        context.change_meta(|meta| meta.remove(key))
     })
 }
 

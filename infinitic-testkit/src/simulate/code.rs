@@ -141,6 +141,11 @@ impl Bank {
 }
 
 fn perform(call: &Call, input: u64) -> Result<u64, TaskFault> {
+    // What the attempt before has left, and it alone. A panic is not what the model expects.
+    let left = task::meta().remove("attempt");
+    let before = task::attempt().checked_sub(1);
+    assert_eq!(left, before.map(|before| before.to_string()), "meta");
+    task::set_meta("attempt", task::attempt().to_string());
     match call.fault(task::retry_sequence(), task::attempt()) {
         None => Ok(mix(u64::from(call.label), input)),
         Some(Fault::Broken) => Err(TaskFault::Broken(call.label)),

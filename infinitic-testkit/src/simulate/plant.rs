@@ -23,7 +23,8 @@ fn end(mail: &Mail) -> Option<(CommandId, u32, u32)> {
                 AttemptResult::Failed {
                     retry_after_ms: Some(_),
                     ..
-                },
+                }
+                | AttemptResult::FailedWithMeta { .. },
             ..
         } => None,
         Message::AttemptEnded {

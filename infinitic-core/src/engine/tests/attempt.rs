@@ -172,3 +172,58 @@ fn outcomes_wait_while_the_code_stands_still() {
     s.rings(TimerKind::Backoff, 1)
         .gives(&[], &["task #1 r0 s0 a1"]);
 }
+
+/// What the attempt that was just given out is told.
+#[track_caller]
+fn meta_given(s: &Scenario) -> Vec<(String, String)> {
+    match s.effects.last() {
+        Some(Effect::DispatchTask(task)) => task.options.meta.clone(),
+        Some(Effect::RunStep(step)) => step.meta.clone(),
+        other => panic!("no attempt: {other:?}"),
+    }
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    pairs.iter().map(own).collect()
+}
+
+#[test]
+fn a_failed_attempt_leaves_its_meta_to_the_next() {
+    for command in [task("a"), step("resize")] {
+        let mut s = Scenario::with([command, task("b")]);
+        s.attempt(0, fails_leaving(20, &[("page", "7")]));
+        s.gives(
+            &[
+                "#0 a0 failed boom, again +20",
+                "#0 meta [(\"page\", \"7\")]",
+            ],
+            &["arm Backoff #0 r0 +20"],
+        );
+        s.later(20).rings(TimerKind::Backoff, 0);
+        assert_eq!(meta_given(&s), pairs(&[("page", "7")]));
+        // It stays, until an attempt changes it.
+        s.attempt(0, fails("boom", Some(20)));
+        s.later(20).rings(TimerKind::Backoff, 0);
+        assert_eq!(meta_given(&s), pairs(&[("page", "7")]));
+        s.attempt(0, fails_leaving(20, &[]));
+        s.later(20).rings(TimerKind::Backoff, 0);
+        assert_eq!(meta_given(&s), pairs(&[]));
+        s.attempt(1, fails("boom", Some(20)));
+        s.later(20).rings(TimerKind::Backoff, 1);
+        assert_eq!(meta_given(&s), pairs(&[]));
+    }
+}
+
+#[test]
+fn a_retry_by_hand_begins_with_the_callers_meta() {
+    let mut s = Scenario::with([task("a")]);
+    s.attempt(0, fails_leaving(0, &[("page", "7")]));
+    s.attempt(0, fails("no", None)).turn([end_failed()]);
+    s.retry_tasks(1);
+    let given = s.effects.iter().find_map(|effect| match effect {
+        Effect::DispatchTask(task) => Some(task.options.meta.clone()),
+        _ => None,
+    });
+    assert_eq!(given, Some(Vec::new()));
+}

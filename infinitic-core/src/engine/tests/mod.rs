@@ -352,6 +352,16 @@ fn value(text: &str) -> AttemptResult {
     AttemptResult::Value(json(text))
 }
 
+/// Fails, is tried again, and leaves this to the next attempt.
+fn fails_leaving(retry_after_ms: u64, meta: &[(&str, &str)]) -> AttemptResult {
+    let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    AttemptResult::FailedWithMeta {
+        failure: failure(FailureKind::Failed, "boom"),
+        retry_after_ms,
+        meta: meta.iter().map(own).collect(),
+    }
+}
+
 fn fails(message: &str, retry_after_ms: Option<u64>) -> AttemptResult {
     AttemptResult::Failed {
         failure: failure(FailureKind::Failed, message),

@@ -210,6 +210,7 @@ impl Life {
         open.kind.attempts()?;
         let pause = self.dice.below(40);
         let result = match self.dice.below(3) {
+            0 if self.dice.one_in(3) => fails_leaving(pause, &[("pause", "short")]),
             0 => fails("boom", Some(pause)),
             1 => fails("boom", None),
             _ => value("7"),

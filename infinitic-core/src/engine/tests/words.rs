@@ -87,6 +87,7 @@ pub(super) fn entry(entry: &Entry) -> String {
             format!("reopened, {commands_kept} commands, {outcomes_kept} outcomes, open [{open}]")
         }
         Entry::Steered { steering: how, .. } => steering(how),
+        Entry::MetaChanged { position, meta, .. } => format!("#{position} meta {meta:?}"),
         Entry::RunEnded { result: with, .. } => format!("run ended {}", result(with)),
         other => format!("{other:?}"),
     }

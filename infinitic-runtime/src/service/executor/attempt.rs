@@ -149,9 +149,18 @@ fn decide(context: &TaskContext, policy: &TaskPolicy, failed: Failed) -> Attempt
         (RetryHint::Policy, RetrySetting::Unset) => None,
         _ => retry_after(context, policy, hint, &mut record),
     };
-    AttemptResult::Failed {
-        failure: Box::new(record),
-        retry_after_ms,
+    let failure = Box::new(record);
+    match (retry_after_ms, context.changed_meta()) {
+        (Some(retry_after_ms), Some(meta)) => AttemptResult::FailedWithMeta {
+            failure,
+            retry_after_ms,
+            meta,
+        },
+        // Without another attempt, there is nobody to be told.
+        (retry_after_ms, _) => AttemptResult::Failed {
+            failure,
+            retry_after_ms,
+        },
     }
 }
 

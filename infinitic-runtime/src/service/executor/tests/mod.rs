@@ -277,6 +277,7 @@ fn step(position: u32, name: &str) -> StepAttempt {
         name: StepName::known(name),
         workflow: WorkflowName::known("Orders"),
         previous: Vec::new(),
+        meta: Vec::new(),
     }
 }
 
