@@ -128,6 +128,13 @@ const ACCEPTED: &str = "code that does the same at each replay, or `inline(|| �
 /// Macros that print: each replay would print again.
 const PRINTING: [&str; 5] = ["println", "eprintln", "print", "eprint", "dbg"];
 
+/// Macros that write to a log, by their last name: those of `tracing` and `log`, and what is modelled
+/// on them. One of the user's own by such a name is most likely one more of them.
+const LOGGING: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
+
+/// Others, of which the whole path must fit.
+const LOGGING_PATHS: [&[&str]; 2] = [&["tracing", "event"], &["log", "log"]];
+
 /// Functions whose closure runs outside of the replay: its result is recorded.
 const RECORDING: [&str; 2] = ["inline", "step"];
 
@@ -178,6 +185,11 @@ impl<'ast> Visit<'ast> for Checker<'_> {
             let what = format!("`{name}!` prints again at each replay");
             let write = format!("`inline(|| {name}!(…))`");
             self.faults.at(&found.path, what, ACCEPTED, write);
+        } else if logs(&names) {
+            let whole = names.join("::");
+            let what = format!("`{whole}!` is logged again at each replay");
+            let write = format!("`inline(|| {whole}!(…))`, which logs once, or log in a service");
+            self.faults.at(&found.path, what, ACCEPTED, write);
         } else {
             self.visit_path(&found.path);
         }
@@ -222,6 +234,15 @@ fn fits(rule: &Rule, names: &[String]) -> bool {
         }
         Where::Anywhere => names.windows(rule.path.len()).any(same),
     }
+}
+
+/// Whether a macro of that path writes to a log.
+fn logs(names: &[String]) -> bool {
+    let last = names.last().map(String::as_str).unwrap_or_default();
+    LOGGING.contains(&last)
+        || LOGGING_PATHS
+            .iter()
+            .any(|path| names.iter().eq(path.iter()))
 }
 
 fn is_recording(function: &Expr) -> bool {

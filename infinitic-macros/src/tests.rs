@@ -220,6 +220,26 @@ fn workflow_code_is_checked_but_what_is_recorded_is_not() {
 }
 
 #[test]
+fn workflow_code_does_not_log_at_each_replay() {
+    let found = messages(
+        r#"#[workflow] impl Orders for V1 {
+            async fn start(&self) {
+                tracing::info!(order = 7, "begun");
+                ::log::log!(Level::Info, "begun");
+                tracing::event!(Level::INFO, "begun");
+                select! { _ = call() => error!("late") };
+                inline(|| tracing::info!("begun"));
+                step("log", || async { tracing::warn!("begun") }).await;
+                event!("of something else");
+            }
+        }"#,
+    );
+    assert_eq!(found.len(), 4, "{found:#?}");
+    assert!(found[0].contains("write: `inline(|| tracing::info!(…))`"));
+    assert!(found[1].contains("write: `inline(|| log::log!(…))`"));
+}
+
+#[test]
 fn a_renamed_runtime_leaves_no_trace_of_the_default_path() {
     let args = quote!(crate = some::reexport);
     let inputs = [
