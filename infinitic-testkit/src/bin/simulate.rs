@@ -12,7 +12,7 @@ use std::time::Instant;
 use infinitic_testkit::simulate::{Options, Plant, Report, run};
 
 const USAGE: &str = "usage: simulate [--seeds N] [--first-seed S] [--verbose] [--keep-going]
-                [--plant publish-before-commit|deliver-twice]
+                [--plant publish-before-commit|deliver-twice|forget-sequences]
   --seeds N        how many seeds to run; 2000 unless told otherwise
   --first-seed S   the first of them; 0 unless told otherwise
   --verbose        print the trace of each seed, and what happened how often
@@ -67,6 +67,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
                 args.plant = Some(match words.next().unwrap_or_default().as_str() {
                     "publish-before-commit" => Plant::PublishBeforeCommit,
                     "deliver-twice" => Plant::DeliverTwice,
+                    "forget-sequences" => Plant::ForgetSequences,
                     other => return Err(format!("there is no bug `{other}` to plant")),
                 });
             }

@@ -51,6 +51,8 @@ pub enum Plant {
     PublishBeforeCommit,
     /// An outcome that arrives twice is delivered twice.
     DeliverTwice,
+    /// The end of an attempt counts for the sequence that runs, whatever its own was.
+    ForgetSequences,
 }
 
 /// What came of one seed.

@@ -3,7 +3,9 @@
 //! They live in the simulation's own driver, between the real shards and the simulated store, so
 //! that no build of a worker can contain them.
 
-use infinitic_core::{AttemptResult, CommandId, Entry, Message, Position, codec};
+use infinitic_core::{
+    AttemptResult, CommandId, Entry, Instance, InstanceId, Message, Position, codec,
+};
 use infinitic_runtime::worker::Commit;
 
 use super::process::Mail;
@@ -34,6 +36,21 @@ fn end(mail: &Mail) -> Option<(CommandId, u32, u32)> {
             ..
         } => Some((*id, sequence.0, attempt.0)),
         _ => None,
+    }
+}
+
+/// Tells what an engine would believe that does not look at the sequence of an attempt's end: it is
+/// of the current one.
+pub(crate) fn forget_sequences(
+    mailbox: &mut [Mail],
+    instance: impl Fn(InstanceId) -> Option<Instance>,
+) {
+    for mail in mailbox {
+        if let Message::AttemptEnded { id, sequence, .. } = &mut mail.message
+            && let Some(open) = instance(mail.to).as_ref().and_then(|it| it.open(*id))
+        {
+            *sequence = open.sequence;
+        }
     }
 }
 

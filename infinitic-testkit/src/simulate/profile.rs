@@ -77,7 +77,7 @@ impl Profile {
             jumps: some(rng, 300, 3),
             write_faults: some(rng, 250, 300),
             read_faults: some(rng, 150, 30),
-            copies: some(rng, 500, 300),
+            copies: some(rng, 500, 500),
             delays: some(rng, 400, 200),
             losses: some(rng, 300, 300),
             verbs: some(rng, 400, 3),

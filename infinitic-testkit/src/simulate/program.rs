@@ -119,8 +119,12 @@ impl Call {
 /// Draws a program of a few dozen commands at most.
 pub(crate) fn draw(rng: &mut Rng, with_traps: bool) -> Op {
     let budget = 1 + rng.below(24);
+    // Most programs handle their failures: else few would come far. Those that do not are the ones
+    // that are retried by hand.
+    let caught = rng.pick(&[500, 850, 950]);
     let mut draw = Draw {
         rng,
+        caught,
         label: 0,
         budget: i64::try_from(budget).expect("it is small"),
         drawn: false,
@@ -132,6 +136,8 @@ pub(crate) fn draw(rng: &mut Rng, with_traps: bool) -> Op {
 
 struct Draw<'a> {
     rng: &'a mut Rng,
+    /// How many of a thousand failures are caught where they happen.
+    caught: u64,
     label: u32,
     /// Commands that may still be drawn.
     budget: i64,
@@ -217,10 +223,9 @@ impl Draw<'_> {
         }
     }
 
-    /// Most programs handle their failures: else few would come far.
     fn caught(&mut self, op: impl FnOnce(&mut Self) -> Op) -> Op {
         let op = op(self);
-        if self.rng.chance(850) {
+        if self.rng.chance(self.caught) {
             Op::Catch(Box::new(op))
         } else {
             op

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use infinitic_core::{
-    Command, Entry, History, Outcome, Position, RunHistory, RunNo, RunResult, Sequence,
+    Command, Entry, History, Outcome, Position, RunHistory, RunNo, RunResult, Sequence, Timestamp,
 };
 
 use infinitic_runtime::failure::Failure;
@@ -192,18 +192,25 @@ impl Recorded {
     }
 }
 
-/// The sequence that gave each outcome. One that a reopening tells again is that of its first time.
+/// The sequence that gave each outcome. One that a reopening tells again is that of its first time;
+/// it stands directly behind, and bears the same time. One that looks like it and comes later is of
+/// the new sequence: or of the old one, by a bug that must be found.
 fn sequences(entries: &[Entry]) -> BTreeMap<Position, Sequence> {
     let mut current: BTreeMap<Position, Sequence> = BTreeMap::new();
     let mut outcomes: Vec<(Position, Sequence, &Outcome)> = Vec::new();
     let mut voided = Vec::new();
+    let mut reopened_at = Timestamp::default();
     for entry in entries {
         match entry {
             Entry::Delivered {
-                position, outcome, ..
+                position,
+                outcome,
+                at,
+                ..
             } => {
                 let before = voided
                     .iter()
+                    .filter(|_| *at == reopened_at)
                     .find(|(it, _, old)| it == position && *old == outcome);
                 let sequence = before.map(|(_, sequence, _)| *sequence);
                 let sequence = sequence.or_else(|| current.get(position).copied());
@@ -212,12 +219,14 @@ fn sequences(entries: &[Entry]) -> BTreeMap<Position, Sequence> {
             Entry::Reopened {
                 outcomes_kept,
                 open,
+                at,
                 ..
             } => {
+                reopened_at = *at;
                 voided = outcomes.split_off(*outcomes_kept as usize);
                 current = open.iter().map(|it| (it.position, it.sequence)).collect();
             }
-            _ => {}
+            _ => voided.clear(),
         }
     }
     let told = outcomes.into_iter();

@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use infinitic_core::{
-    Attempt, CommandId, InstanceId, Message, Sequence, StepAttempt, TaskAttempt, Timestamp,
+    Attempt, AttemptResult, CommandId, InstanceId, Message, Sequence, StepAttempt, TaskAttempt,
+    Timestamp,
 };
 use infinitic_runtime::worker::{Commit, Outgoing, shard_of};
 
@@ -18,6 +19,10 @@ use crate::simulate::process::{Execution, Lane, Mail, Process, Wrote, lock};
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(2);
 /// Timers rung in one round at most: few, so that rounds end in the middle of many.
 const TIMERS_AT_ONCE: usize = 8;
+
+/// How late the copy of an attempt's end may come: soon, or while the same task runs again that was
+/// started anew after a failed end, which takes from milliseconds to seconds.
+const LATE_MS: [u64; 4] = [20, 500, 500, 10_000];
 
 impl Process {
     /// Puts a message into the mailbox of the shard that owns its instance.
@@ -92,6 +97,13 @@ impl World {
         };
         let lane = &mut process.lanes[index];
         lane.round_at = None;
+        if self.options.plant == Some(Plant::ForgetSequences) {
+            let (shard, store) = (&lane.shard, &self.store);
+            plant::forget_sequences(&mut lane.mailbox, |id| {
+                let known = shard.instance(id).cloned();
+                known.or_else(|| store.instance(id))
+            });
+        }
         let repeated = plant::repeated(&lane.mailbox);
         let round = catch_unwind(AssertUnwindSafe(|| handle_round(lane, now)));
         let Ok(commit) = died(round) else {
@@ -321,9 +333,27 @@ impl World {
         };
         self.trace(|_| format!("attempt {attempt} of {id} ends: {:?}", execution.message));
         let life = Some(self.life);
-        // Copies come soon after each other as often as late.
-        for copy in 0..self.copies() {
-            let usual = if copy == 0 { 3 } else { 20 };
+        // Most of all, the end of a task comes twice that may be started anew.
+        let is_final = matches!(
+            execution.message,
+            Message::AttemptEnded {
+                result: AttemptResult::Failed {
+                    retry_after_ms: None,
+                    ..
+                },
+                ..
+            }
+        );
+        let repeats = is_final && !self.healing && self.profile.copies > 0;
+        let copies = match repeats && self.rng.chance(800) {
+            true => 2,
+            false => self.copies(),
+        };
+        for copy in 0..copies {
+            let usual = match copy {
+                0 => 3,
+                _ => self.rng.pick(&LATE_MS),
+            };
             let delay = self.delay(usual);
             let event = Event::Arrives {
                 life,
