@@ -119,6 +119,7 @@ fn timer_key(due: Timestamp, timer: TimerKey) -> Vec<u8> {
         TimerKind::Timer => 0,
         TimerKind::Backoff => 1,
         TimerKind::Deadline => 2,
+        TimerKind::TurnRetry => 3,
     });
     key
 }
@@ -137,6 +138,7 @@ pub(crate) fn parse_timer(key: &[u8]) -> Option<(Timestamp, TimerKey)> {
         0 => TimerKind::Timer,
         1 => TimerKind::Backoff,
         2 => TimerKind::Deadline,
+        3 => TimerKind::TurnRetry,
         _ => return None,
     };
     Some((Timestamp::from_millis(due), TimerKey { id, kind }))
@@ -201,7 +203,12 @@ mod tests {
             reopening: Reopening(5),
             position: Position(6),
         };
-        for kind in [TimerKind::Timer, TimerKind::Backoff, TimerKind::Deadline] {
+        for kind in [
+            TimerKind::Timer,
+            TimerKind::Backoff,
+            TimerKind::Deadline,
+            TimerKind::TurnRetry,
+        ] {
             let timer = TimerKey { id, kind };
             let at = Timestamp::from_millis(1 << 40);
             let key = put_timer(at, timer).key;

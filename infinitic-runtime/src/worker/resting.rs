@@ -108,7 +108,11 @@ fn given_out(instance: &Instance, now: Timestamp) -> impl Iterator<Item = Comman
 /// The timers of an instance.
 fn timers(instance: &Instance, now: Timestamp) -> Vec<(Timestamp, TimerKey)> {
     let now = now.max(instance.changed_at);
-    let mut timers = Vec::new();
+    let again = instance.turn_retry_due();
+    let mut timers: Vec<_> = again
+        .map(|due| (due, TimerKey::of_turn(instance.id)))
+        .into_iter()
+        .collect();
     for (run, state) in &instance.runs {
         for (position, open) in &state.open {
             let id = instance.command_id(*run, *position, open);
