@@ -33,20 +33,24 @@ async fn a_workflow_that_nobody_hosts_waits_and_is_told_once(env: &Env) {
     let log = logs::read().await;
     let bench = TestLab::default();
     bench.open("a");
+    // However many threads come across it.
     let runs = env
-        .run(std::convert::identity, async |client| {
-            let mut runs = Vec::new();
-            for _ in 0..3 {
-                let knocks = client.new_workflow::<knocks_unheard>();
-                let run = knocks.knocks_unheard(name("a")).dispatch().await;
-                let run = run.unwrap();
-                let state = until_status(&run, Status::Stopped).await;
-                let text = state.stopped.unwrap().message;
-                assert_says(text, &["no worker here hosts", "`knocks_unheard`"]);
-                runs.push(run.id());
-            }
-            runs
-        })
+        .run(
+            |worker| worker.shards(4),
+            async |client| {
+                let mut runs = Vec::new();
+                for _ in 0..12 {
+                    let knocks = client.new_workflow::<knocks_unheard>();
+                    let run = knocks.knocks_unheard(name("a")).dispatch().await;
+                    let run = run.unwrap();
+                    let state = until_status(&run, Status::Stopped).await;
+                    let text = state.stopped.unwrap().message;
+                    assert_says(text, &["no worker here hosts", "`knocks_unheard`"]);
+                    runs.push(run.id());
+                }
+                runs
+            },
+        )
         .await;
     let told = log.lines_with("instances of workflow `knocks_unheard` wait");
     assert_eq!(told.len(), 1, "{told:#?}");

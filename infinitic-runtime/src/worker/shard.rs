@@ -154,7 +154,6 @@ pub struct Shard {
     pub(super) checkpoint: Checkpoint,
     /// Where the purge goes on in the next round, if it does.
     pub(super) purging: Option<Vec<u8>>,
-    pub(super) unhosted_logged: BTreeSet<(String, u32)>,
     /// Attempts that may have taken the process down, to be given out again with care.
     suspects: Suspects,
     /// Turns during which the process before this one died.
@@ -233,7 +232,6 @@ impl Shard {
             warm: 0,
             checkpoint: Checkpoint::default(),
             purging: None,
-            unhosted_logged: BTreeSet::new(),
             suspects: Suspects::default(),
             blamed,
             keeps_notes,

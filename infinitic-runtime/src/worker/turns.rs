@@ -229,7 +229,7 @@ impl Shard {
             VERSION_OPEN => format!("`{name}`"),
             version => format!("`{name}` in version {version}"),
         };
-        if self.unhosted_logged.insert((name.to_owned(), version)) {
+        if self.workflows.is_first_missing(name, version) {
             tracing::warn!(
                 "instances of workflow {which} wait: no worker here hosts it; \
                  host it with `.workflow(…)` and start the worker again"

@@ -1,9 +1,9 @@
 //! Workflows that a worker hosts: by name and version, with their types erased.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use infinitic_core::names::{MethodName, WorkflowName};
 use infinitic_core::{FailureRecord, Payload};
@@ -191,6 +191,8 @@ host_functions!(A1 A2 A3 A4 A5 A6 A7 A8);
 #[derive(Debug, Default)]
 pub(crate) struct HostedWorkflows {
     by_name: RwLock<BTreeMap<WorkflowName, BTreeMap<u32, Arc<HostedWorkflow>>>>,
+    /// What was asked for and is not hosted: told once, not once by each shard.
+    missing: Mutex<BTreeSet<(String, u32)>>,
 }
 
 impl HostedWorkflows {
@@ -214,6 +216,12 @@ impl HostedWorkflows {
     pub(crate) fn names(&self) -> Vec<WorkflowName> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
         by_name.keys().cloned().collect()
+    }
+
+    /// Notes that a workflow is not hosted in a version; true for the first one to note it.
+    pub(crate) fn is_first_missing(&self, name: &str, version: u32) -> bool {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.insert((name.to_owned(), version))
     }
 
     /// The version that a new instance takes.
