@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use infinitic::prelude::*;
+use tokio::sync::Notify;
 
 use crate::{assert_says, run, until_status, with_worker};
 
@@ -16,6 +17,8 @@ const LIMIT: Duration = Duration::from_millis(300);
 struct Spinner {
     /// Lets the threads that were given up come to their end as well.
     is_mended: Arc<AtomicBool>,
+    /// Told when one begins to loop.
+    began: Arc<Notify>,
 }
 
 #[workflow]
@@ -36,6 +39,7 @@ impl Spinner {
     }
 
     fn spin(&self) {
+        self.began.notify_one();
         while !self.is_mended.load(Ordering::SeqCst) {
             std::hint::spin_loop();
         }
@@ -133,4 +137,36 @@ fn a_worker_stops_although_a_turn_never_ends() {
         drop(start);
     }));
     spinner.is_mended.store(true, Ordering::SeqCst);
+}
+
+#[test]
+fn a_stopping_worker_waits_for_no_turn_beyond_its_grace_period() {
+    let temp = tempfile::tempdir().unwrap();
+    let spinner = Spinner::default();
+    let hosts = || {
+        let worker = Worker::embedded(temp.path().join("data")).unwrap();
+        let made = spinner.clone();
+        // Its turns may take an hour.
+        let worker = worker.shards(1).turn_limit(Duration::from_hours(1));
+        worker.grace(LIMIT).workflow(move || made.clone())
+    };
+    run(async {
+        let (begin, began) = (std::time::Instant::now(), Arc::clone(&spinner.began));
+        let ids = with_worker(hosts(), async |client| {
+            let spinner = client.new_workflow::<SpinnerClient>();
+            let starts = [true, false].map(|spins| spinner.go_later(spins));
+            let runs = client.dispatch_many(starts).await.unwrap();
+            began.notified().await;
+            runs.iter().map(Run::id).collect::<Vec<_>>()
+        })
+        .await;
+        assert!(begin.elapsed() < Duration::from_secs(30));
+        spinner.is_mended.store(true, Ordering::SeqCst);
+        with_worker(hosts(), async |client| {
+            for id in ids {
+                assert_eq!(client.attach::<u32, Error>(id).await.unwrap(), 7);
+            }
+        })
+        .await;
+    });
 }

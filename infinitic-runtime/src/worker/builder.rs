@@ -15,7 +15,7 @@ use super::{Hosted, recovery};
 use crate::backend::memory::MemoryStore;
 use crate::backend::{CommitId, KeyValue, StoreMeter};
 use crate::client::{Client, LocalLink, Replies};
-use crate::clock::{Clock, SystemClock, random_bits};
+use crate::clock::{Clock, SystemClock, monotonic, random_bits};
 use crate::cluster::ClusterSettings;
 use crate::cluster::connection::{Connection, MakeStore};
 use crate::cluster::node::{ClusterNode, NodeParts};
@@ -300,7 +300,8 @@ impl Worker {
         self
     }
 
-    /// How long a stopping worker waits for running attempts; 10 s unless told otherwise.
+    /// How long a stopping worker waits for running attempts, and for turns that loop; 10 s unless
+    /// told otherwise.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -418,21 +419,20 @@ impl Worker {
         };
         stopping.send(true).ok();
         tracing::info!("stopping: running attempts have {:?}", self.grace);
-        let dropped = engine
-            .executor
-            .drain(if has_failed {
-                Duration::ZERO
-            } else {
-                self.grace
-            })
-            .await;
+        let grace = match has_failed {
+            true => Duration::ZERO,
+            false => self.grace,
+        };
+        // A grace period beyond the end of time never ends.
+        let until = monotonic().checked_add(grace);
+        let dropped = engine.executor.drain(grace).await;
         if dropped > 0 {
             tracing::warn!(
                 "{dropped} attempts did not end in time; they are given out again at the next start"
             );
         }
         let node = Arc::clone(&engine.node);
-        tokio::task::spawn_blocking(move || node.stop())
+        tokio::task::spawn_blocking(move || node.stop(until))
             .await
             .map_err(|error| WorkerError::System {
                 what: "stopping the worker",
@@ -586,7 +586,7 @@ struct Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.node.stop();
+        self.node.stop(Some(monotonic()));
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

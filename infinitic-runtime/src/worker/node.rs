@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use infinitic_core::{InstanceId, Message, Timestamp};
 use tokio::sync::watch;
@@ -18,12 +18,15 @@ use super::shard::{OnForeign, Shard, ShardSettings, unreadable};
 use super::watchdog::{Running, RunningTurn};
 use crate::backend::{KeyValue, StoreError};
 use crate::client::Replies;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::mailbox::{Input, Mailbox, Taken, shard_of};
 use crate::service::Executor;
 
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How long a turn may take that begins when the grace period of a stopping worker is over: turns
+/// take microseconds.
+const LAST_TURNS: Duration = Duration::from_millis(500);
 /// How often a stopping worker looks whether a thread has ended.
 const JOIN_EVERY: Duration = Duration::from_micros(500);
 /// How often a shard looks for checkpoints and purges.
@@ -64,6 +67,8 @@ struct Shared {
     committer: Arc<Committer>,
     shards: Vec<ShardThread>,
     stopping: AtomicBool,
+    /// When the worker's grace period ends, once it stops: no turn is waited for beyond.
+    turns_end: OnceLock<Instant>,
 }
 
 struct ShardThread {
@@ -115,6 +120,7 @@ impl Node {
             committer,
             shards: shard_threads,
             stopping: AtomicBool::new(false),
+            turns_end: OnceLock::new(),
         });
         for shard in shards {
             run_shard(&shared, shard, 0);
@@ -142,11 +148,15 @@ impl Node {
         }
     }
 
-    /// Finishes what has arrived, makes it durable and ends the threads. Blocks.
-    pub(crate) fn stop(&self) {
+    /// Finishes what has arrived, makes it durable and ends the threads. Blocks. A turn that runs
+    /// beyond `turns_end` is given up: its instance is stopped, and tried again at the next start.
+    pub(crate) fn stop(&self, turns_end: Option<Instant>) {
         let shared = &self.shared;
         if self.stopped.swap(true, Ordering::SeqCst) {
             return;
+        }
+        if let Some(turns_end) = turns_end {
+            shared.turns_end.get_or_init(|| turns_end);
         }
         for mailbox in &shared.parts.mailboxes {
             mailbox.close();
@@ -341,12 +351,7 @@ impl Shared {
             }
             Input::Foreign { id, run } => (id, shard.stop_foreign(id, run, now), None),
             Input::Stuck { id, run } => {
-                let limit = self.parts.turn_limit;
-                let why = format!(
-                    "a turn of this instance ran longer than {limit:?} without waiting; workflow \
-                     code must not loop or block: mend it, and the instance goes on after the \
-                     deployment, or with retry_turn"
-                );
+                let why = self.stuck_explanation();
                 // What is behind it in the round may ask for the same turn: a start, a retry.
                 shard.bar(id, why.clone());
                 (id, shard.stop(id, run, why, now), None)
@@ -360,6 +365,26 @@ impl Shared {
         }
     }
 
+    fn stuck_explanation(&self) -> String {
+        let limit = self.parts.turn_limit;
+        let ran = match self.turns_end.get() {
+            Some(_) => "was still running when the worker had to stop,".to_owned(),
+            None => format!("ran longer than {limit:?}"),
+        };
+        format!(
+            "a turn of this instance {ran} without waiting; workflow code must not loop or block: \
+             mend it, and the instance goes on after the deployment, or with retry_turn"
+        )
+    }
+
+    /// Whether a turn takes too long that was first seen then.
+    fn is_stuck(&self, since: Instant) -> bool {
+        let elapsed = since.elapsed();
+        let must_end = self.turns_end.get();
+        elapsed >= self.parts.turn_limit
+            || (elapsed >= LAST_TURNS && must_end.is_some_and(|end| *end <= clock::monotonic()))
+    }
+
     fn survive(&self, result: Result<(), StoreError>) {
         if let Err(error) = result {
             tracing::error!("reading instances failed: {error}");
@@ -368,8 +393,7 @@ impl Shared {
 
     /// The watchdog's thread: gives up shard threads that are stuck in a turn.
     fn watch(self: &Arc<Self>) {
-        let mut seen: Vec<Option<(RunningTurn, std::time::Instant)>> =
-            vec![None; self.shards.len()];
+        let mut seen: Vec<Option<(RunningTurn, Instant)>> = vec![None; self.shards.len()];
         while !self.stopping.load(Ordering::SeqCst) {
             std::thread::park_timeout(WATCH_EVERY);
             for (index, shard) in self.shards.iter().enumerate() {
@@ -384,12 +408,12 @@ impl Shared {
                 let since = match seen[index] {
                     Some((same, since)) if same == turn => since,
                     _ => {
-                        let since = crate::clock::monotonic();
+                        let since = clock::monotonic();
                         seen[index] = Some((turn, since));
                         since
                     }
                 };
-                if since.elapsed() >= self.parts.turn_limit {
+                if self.is_stuck(since) {
                     seen[index] = None;
                     self.replace(shard, turn);
                 }
