@@ -1,10 +1,11 @@
 //! Where messages for a shard arrive: the seam between clients and the worker's loops.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use infinitic_core::{InstanceId, Message, RunNo};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The shard that owns an instance.
 #[must_use]
@@ -17,14 +18,22 @@ pub fn shard_of(id: InstanceId, shards: usize) -> usize {
 /// nothing.
 const ROUND_MAX: usize = 512;
 
+/// Starts by clients that may wait in a mailbox: enough to fill a dozen rounds, few enough that
+/// clients faster than the store fill no memory. Beyond, clients wait.
+pub(crate) const STARTS_MAX: usize = 8_192;
+
+/// The place of a start; given back when its round is over.
+pub(crate) type Room = Arc<OwnedSemaphorePermit>;
+
 /// Something for a shard.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
-    /// A message to an instance; `fresh` when its id was drawn for it.
+    /// A message to an instance; `fresh` when its id was drawn for it. A start brings its room.
     Message {
         to: InstanceId,
         message: Message,
         fresh: bool,
+        room: Option<Room>,
     },
     /// Code of an instance was woken by something foreign.
     Foreign { id: InstanceId, run: RunNo },
@@ -34,11 +43,26 @@ pub(crate) enum Input {
 
 /// The inputs of one shard, and those of the round under way: a thread that is given up in the
 /// middle of a round leaves them to its successor.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Mailbox {
     state: Mutex<State>,
     arrived: Condvar,
+    rooms: Arc<Semaphore>,
 }
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+            rooms: Arc::new(Semaphore::new(STARTS_MAX)),
+        }
+    }
+}
+
+/// Nothing will be taken from the mailbox any more.
+#[derive(Debug)]
+pub(crate) struct Closed;
 
 #[derive(Debug, Default)]
 struct State {
@@ -66,6 +90,20 @@ pub(crate) enum Taken {
 impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Room for a start, if there is some now.
+    pub(crate) fn try_room(&self) -> Option<Room> {
+        Arc::clone(&self.rooms)
+            .try_acquire_owned()
+            .map(Arc::new)
+            .ok()
+    }
+
+    /// Waits for room for a start: first come, first served.
+    pub(crate) async fn room(&self) -> Result<Room, Closed> {
+        let room = Arc::clone(&self.rooms).acquire_owned().await;
+        room.map(Arc::new).map_err(|_| Closed)
     }
 
     pub(crate) fn push(&self, input: Input) {
@@ -134,6 +172,7 @@ impl Mailbox {
     /// Nothing more comes; what waits is still handled.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
+        self.rooms.close();
         self.arrived.notify_all();
     }
 }

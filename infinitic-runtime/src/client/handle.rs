@@ -117,8 +117,13 @@ impl Client {
         &self,
         starts: impl IntoIterator<Item = Start<T, E>>,
     ) -> Result<Vec<Run<T, E>>, ClientError> {
+        let starts: Vec<_> = starts.into_iter().collect();
         // All are on their way before the first is waited for.
-        let pending: Vec<_> = starts.into_iter().map(Start::send).collect();
+        let mut pending = Vec::with_capacity(starts.len());
+        for start in starts {
+            self.link.room().await;
+            pending.push(start.send());
+        }
         let mut runs = Vec::with_capacity(pending.len());
         for dispatch in pending {
             runs.push(dispatch.await?);
@@ -341,7 +346,9 @@ impl<T, E> std::fmt::Debug for Start<T, E> {
 }
 
 impl<T, E> Start<T, E> {
-    /// Starts the instance: durable when this returns.
+    /// Starts the instance: durable when this returns. In the worker's own process, it waits while
+    /// thousands of starts are before it, so that clients that are faster than the store fill no
+    /// memory.
     ///
     /// # Errors
     /// [`ClientError`] when the start was not acknowledged.

@@ -13,7 +13,7 @@ use super::error::ClientError;
 use super::replies::{Replies, Reply};
 use crate::clock::{Clock, draw_instance_id};
 use crate::cluster::transport::DeadLetter;
-use crate::mailbox::{Input, Mailbox, shard_of};
+use crate::mailbox::{Input, Mailbox, Room, shard_of};
 
 /// What a client asks of an instance. Every ask may be repeated: it has the same effect once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,11 @@ pub(crate) trait Link: Send + Sync + fmt::Debug {
     /// A new instance id.
     fn draw_id(&self) -> InstanceId;
 
+    /// Waits until a start would find room, unless others take it meanwhile.
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Messages that were set aside; none where there is no broker.
     fn dead_letters(
         &self,
@@ -127,11 +132,19 @@ pub(crate) struct LocalLink {
 }
 
 impl LocalLink {
-    fn send(&self, to: InstanceId, ask: Ask, fresh: bool) -> Waiting {
+    fn mailbox(&self, to: InstanceId) -> &Mailbox {
+        &self.mailboxes[shard_of(to, self.mailboxes.len())]
+    }
+
+    fn send(&self, to: InstanceId, ask: Ask, fresh: bool, room: Option<Room>) -> Waiting {
         let (request, receiver) = self.replies.register();
         let message = ask.message(request);
-        let shard = shard_of(to, self.mailboxes.len());
-        self.mailboxes[shard].push(Input::Message { to, message, fresh });
+        self.mailbox(to).push(Input::Message {
+            to,
+            message,
+            fresh,
+            room,
+        });
         Waiting {
             replies: Arc::clone(&self.replies),
             request,
@@ -152,15 +165,30 @@ impl Drop for Waiting {
     }
 }
 
-/// Sends at once; sends again when the one who knew of the request is gone. `fresh` is true at most
-/// for the first time.
+/// Sends at once, but for a start that finds no room: that one waits for it when it is polled.
+/// Sends again when the one who knew of the request is gone. `fresh` is true at most for the first
+/// time.
 fn answering(link: Arc<LocalLink>, to: InstanceId, ask: Ask, fresh: bool) -> Answering {
-    let mut waiting = link.send(to, ask.clone(), fresh);
+    let is_start = matches!(ask, Ask::Start(_) | Ask::StartAndWait(_));
+    let room = is_start.then(|| link.mailbox(to).try_room());
+    let sent = match room {
+        Some(None) => None,
+        room => Some(link.send(to, ask.clone(), fresh, room.flatten())),
+    };
     Box::pin(async move {
+        let mut waiting = match sent {
+            Some(waiting) => waiting,
+            None => {
+                let room = link.mailbox(to).room().await;
+                let room = room.map_err(|_| ClientError::Closed)?;
+                link.send(to, ask.clone(), fresh, Some(room))
+            }
+        };
         loop {
             match (&mut waiting.receiver).await {
                 Ok(Reply::Answer(answer)) => return Ok(answer),
-                Ok(Reply::Again) => waiting = link.send(to, ask.clone(), false),
+                // Without room: there are no more of these than had room before.
+                Ok(Reply::Again) => waiting = link.send(to, ask.clone(), false, None),
                 Err(_) => return Err(ClientError::Closed),
             }
         }
@@ -179,5 +207,99 @@ impl Link for Arc<LocalLink> {
 
     fn draw_id(&self) -> InstanceId {
         draw_instance_id(self.clock.now())
+    }
+
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            // Which of them a start goes to is drawn with its id.
+            for mailbox in &self.mailboxes {
+                if mailbox.try_room().is_none() {
+                    mailbox.room().await.ok();
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
+
+    use infinitic_core::Payload;
+    use infinitic_core::names::MethodName;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::mailbox::{STARTS_MAX, Taken};
+
+    fn link() -> Arc<LocalLink> {
+        Arc::new(LocalLink {
+            mailboxes: vec![Arc::default()],
+            replies: Arc::default(),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    fn start() -> Ask {
+        Ask::Start(Box::new(Start {
+            workflow: WorkflowName::known("Orders"),
+            version: None,
+            method: MethodName::known("start"),
+            args: Payload::from_json("[]"),
+            tags: Vec::new(),
+            meta: Vec::new(),
+            custom_id: None,
+        }))
+    }
+
+    fn ask(link: &Arc<LocalLink>, ask: Ask) -> Answering {
+        link.ask_new(&WorkflowName::known("Orders"), ask).1
+    }
+
+    /// Polls once; it never ends here.
+    fn poll<F: Future + Unpin>(future: &mut F) {
+        let polled = Pin::new(future).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+    }
+
+    /// What one round takes, which is over by then.
+    fn round(link: &Arc<LocalLink>) -> usize {
+        let Taken::Round(round) = link.mailboxes[0].take(0, Duration::ZERO) else {
+            panic!("it is neither closed nor given up");
+        };
+        round.len()
+    }
+
+    #[test]
+    fn starts_beyond_the_bound_wait_and_others_do_not() {
+        let link = link();
+        let mut asked: Vec<_> = (0..STARTS_MAX + 3).map(|_| ask(&link, start())).collect();
+        asked.iter_mut().for_each(poll);
+        let mut room = link.room();
+        poll(&mut room);
+        let mut others = [ask(&link, Ask::Inspect), ask(&link, Ask::Cancel)];
+        others.iter_mut().for_each(poll);
+        let mut taken = 0;
+        while let count @ 1.. = round(&link) {
+            taken += count;
+        }
+        assert_eq!(taken, STARTS_MAX + 2);
+        // Those that waited find room now, in their order.
+        asked.iter_mut().for_each(poll);
+        assert_eq!(round(&link), 3);
+        let polled = room.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Ready(()));
+    }
+
+    #[test]
+    fn starts_that_wait_are_told_when_the_worker_stops() {
+        let link = link();
+        let mut asked: Vec<_> = (0..=STARTS_MAX).map(|_| ask(&link, start())).collect();
+        asked.iter_mut().for_each(poll);
+        link.mailboxes[0].close();
+        let mut last = asked.pop().unwrap();
+        let polled = last.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Err(ClientError::Closed))));
     }
 }

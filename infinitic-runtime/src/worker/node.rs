@@ -226,6 +226,7 @@ pub(crate) fn post(mailboxes: &[Arc<Mailbox>], to: InstanceId, message: Message)
         to,
         message,
         fresh: false,
+        room: None,
     });
 }
 
@@ -345,9 +346,17 @@ impl Shared {
 
     fn handle(&self, shard: &mut Shard, input: Input, now: Timestamp) {
         let (id, result, request) = match input {
-            Input::Message { to, message, fresh } => {
+            Input::Message {
+                to,
+                message,
+                fresh,
+                room,
+            } => {
                 let request = crate::client::request_of(&message);
-                (to, shard.handle_known(to, message, now, fresh), request)
+                let result = shard.handle_known(to, message, now, fresh);
+                // What the mailbox has kept of the round holds it as well, until the round is over.
+                drop(room);
+                (to, result, request)
             }
             Input::Foreign { id, run } => (id, shard.stop_foreign(id, run, now), None),
             Input::Stuck { id, run } => {
