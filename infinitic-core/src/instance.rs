@@ -278,24 +278,11 @@ impl Instance {
                 outcome: _,
                 at,
             } => self.deliver(*run, *position, *at),
-            Entry::AttemptFailed {
-                run,
-                position,
-                attempt,
-                failure,
-                due,
-            } => {
-                if let Some(attempts) = self.attempts_mut(*run, *position) {
-                    attempts.failed(*attempt, failure, *due);
-                }
-            }
-            Entry::AttemptRedelivered {
-                run,
-                position,
-                attempt: _,
-            } => {
-                if let Some(attempts) = self.attempts_mut(*run, *position) {
-                    attempts.redeliveries += 1;
+            Entry::AttemptFailed { run, position, .. }
+            | Entry::AttemptRedelivered { run, position, .. }
+            | Entry::MetaChanged { run, position, .. } => {
+                if let Some(open) = self.open_mut(*run, *position) {
+                    open.kind.attempted(entry);
                 }
             }
             Entry::Reopened {
@@ -326,15 +313,6 @@ impl Instance {
             Entry::TurnMarked { run, done } => {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.deadly_turns = if *done { 0 } else { run.deadly_turns + 1 };
-                }
-            }
-            Entry::MetaChanged {
-                run,
-                position,
-                meta,
-            } => {
-                if let Some(open) = self.open_mut(*run, *position) {
-                    open.kind.set_meta(meta);
                 }
             }
             Entry::Started { .. } | Entry::PropertyChanged { .. } | Entry::Settled { .. } => {}
@@ -374,10 +352,6 @@ impl Instance {
 
     fn touch(&mut self, at: Timestamp) {
         self.changed_at = self.changed_at.max(at);
-    }
-
-    fn attempts_mut(&mut self, run: RunNo, position: Position) -> Option<&mut Attempts> {
-        self.open_mut(run, position)?.kind.attempts_mut()
     }
 
     fn open_mut(&mut self, run: RunNo, position: Position) -> Option<&mut Open> {
@@ -570,6 +544,27 @@ impl OpenKind {
             Self::Task(task) => Some(&mut task.attempts),
             Self::Step(step) => Some(&mut step.attempts),
             Self::Timer { .. } => None,
+        }
+    }
+
+    /// Takes in what an entry says of its attempts.
+    fn attempted(&mut self, entry: &Entry) {
+        if let Entry::MetaChanged { meta, .. } = entry {
+            self.set_meta(meta);
+        }
+        let Some(attempts) = self.attempts_mut() else {
+            return;
+        };
+        if let Entry::AttemptFailed {
+            attempt,
+            failure,
+            due,
+            ..
+        } = entry
+        {
+            attempts.failed(*attempt, failure, *due);
+        } else if let Entry::AttemptRedelivered { .. } = entry {
+            attempts.redeliveries += 1;
         }
     }
 

@@ -128,8 +128,8 @@ const ACCEPTED: &str = "code that does the same at each replay, or `inline(|| â€
 /// Macros that print: each replay would print again.
 const PRINTING: [&str; 5] = ["println", "eprintln", "print", "eprint", "dbg"];
 
-/// Macros that write to a log, by their last name: those of `tracing` and `log`, and what is modelled
-/// on them. One of the user's own by such a name is most likely one more of them.
+/// Macros that write to a log, by their last name: those of `tracing` and `log`, and what is
+/// modelled on them. One of the user's own by such a name is most likely one more of them.
 const LOGGING: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
 
 /// Others, of which the whole path must fit.

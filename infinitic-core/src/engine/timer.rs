@@ -27,9 +27,8 @@ fn of_command(step: &mut Step, timer: TimerKey) {
         (TimerKind::Timer, OpenKind::Task(_) | OpenKind::Step(_))
         | (TimerKind::Backoff, OpenKind::Timer { .. })
         | (TimerKind::Deadline, OpenKind::Timer { .. } | OpenKind::Step(_))
-        | (TimerKind::TurnRetry, OpenKind::Timer { .. } | OpenKind::Task(_) | OpenKind::Step(_)) => {
-            None
-        }
+        | (TimerKind::TurnRetry, OpenKind::Timer { .. })
+        | (TimerKind::TurnRetry, OpenKind::Task(_) | OpenKind::Step(_)) => None,
     };
     let Some(due) = due else { return };
     if due > step.now {

@@ -282,7 +282,7 @@ impl Worker {
     ///
     /// Takes an [`ExponentialRetry`](crate::service::ExponentialRetry), or a
     /// [`RetryPolicy`](crate::service::RetryPolicy), whose attempts are numbered from 0. Pauses are
-    /// durable; a start of the worker does not shorten them. `retry_turn` runs the turn at once, and
+    /// durable; a start of the worker does not shorten them. `retry_turn` runs the turn at once and
     /// grants all attempts anew. A turn beyond the time limit for turns is not tried again.
     ///
     /// ```no_run
