@@ -10,7 +10,7 @@ use super::keys::{
     Keys, LOGS, RETRY, SERVICE, SERVICE_EXECUTOR, STATE_ENGINE, WORKER, WORKFLOW, WORKFLOW_EXECUTOR,
 };
 use super::reader::Section;
-use crate::service::ExponentialRetry;
+use crate::service::{ExponentialRetry, RetrySetting};
 
 /// Most attempts or turns at the same time that a setting accepts.
 const CONCURRENCY_MAX: usize = 100_000;
@@ -67,6 +67,16 @@ pub struct WorkflowConfig {
 pub struct LogsConfig {
     /// Whether events are indented.
     pub beautify: Option<bool>,
+}
+
+impl From<Setting<ExponentialRetry>> for RetrySetting {
+    fn from(setting: Setting<ExponentialRetry>) -> Self {
+        match setting {
+            Setting::Unset => Self::Unset,
+            Setting::Off => Self::None,
+            Setting::To(retry) => Self::Exponential(retry),
+        }
+    }
 }
 
 impl WorkerConfig {

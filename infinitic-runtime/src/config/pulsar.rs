@@ -113,6 +113,16 @@ impl PulsarConfig {
         let admin = |text: &str| is_address(text, &["http://", "https://"]);
         let name = |key| section.text_if(key, is_name).unwrap_or_default();
         let client = section.section("client", &CLIENT);
+        let is_encrypted = ["brokerServiceUrl", "webServiceUrl"].iter().any(|key| {
+            let url = section.quiet_text(key).unwrap_or_default();
+            url.starts_with("pulsar+ssl://") || url.starts_with("https://")
+        });
+        if let Some(client) = client.as_ref().filter(|_| !is_encrypted) {
+            client.without_effect(
+                "tlsTrustCertsFilePath",
+                "neither address is encrypted; write `pulsar+ssl://` and `https://`, or remove it",
+            );
+        }
         let policies = section.section("policies", &POLICIES);
         let producer = section.section("producer", &PRODUCER);
         let consumer = section.section("consumer", &CONSUMER);
@@ -199,7 +209,7 @@ impl Authentication {
 /// A namespace whose topics may be deleted: not the one whose topics are to stay.
 fn transient_namespace(section: &Section<'_>) -> Option<String> {
     let transient = section.text_if("transientNamespace", is_name);
-    if transient.is_some() && transient == section.text_if("namespace", is_name) {
+    if transient.is_some() && transient.as_deref() == section.quiet_text("namespace") {
         let message = format!(
             "`{}` is `namespace` itself; write another one: its topics are deleted when nobody \
              reads them",
@@ -224,7 +234,9 @@ fn read_policies(section: &Section<'_>) -> PulsarPolicies {
 fn is_address(text: &str, schemes: &[&str]) -> bool {
     schemes.iter().any(|scheme| {
         let host = text.strip_prefix(scheme);
-        host.is_some_and(|host| !host.trim_matches('/').is_empty() && !host.contains(' '))
+        host.is_some_and(|host| {
+            !host.is_empty() && !host.starts_with(['/', ':']) && !host.contains(' ')
+        })
     })
 }
 

@@ -208,6 +208,17 @@ impl SqlConfig {
             "sslRootCert",
         ];
         check_url(section, &parts, &["host", "username"]);
+        let verifies = section.quiet_text("ssl").is_some_and(|mode| {
+            ["verify-ca", "verify-full"]
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(mode))
+        });
+        if !verifies && !section.has("url") {
+            section.without_effect(
+                "sslRootCert",
+                "certificates are not checked; write `ssl: verify-full`, or remove it",
+            );
+        }
         let schema = keys
             .find("schema")
             .and_then(|_| section.text_if("schema", |text| is_identifier(text, 60)));
@@ -241,18 +252,30 @@ impl RedisConfig {
         let parts = ["host", "port", "username", "password", "database", "ssl"];
         check_url(section, &parts, &["host"]);
         let schemes = ["redis://", "rediss://"];
+        let url = section.secret_if("url", |text| is_url(text, &schemes));
+        let ssl = section.flag("ssl").unwrap_or(false);
+        let by_url = url
+            .as_ref()
+            .is_some_and(|url| url.reveal().starts_with("rediss:"));
+        if !ssl && !by_url {
+            section.without_effect(
+                "sslRootCert",
+                "the connection is not encrypted; write `ssl: true`, or `rediss://` in `url`, or \
+                 remove it",
+            );
+        }
         let is_prefix = |text: &str| {
             let may_hold = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
             text.len() <= 64 && text.chars().all(may_hold)
         };
         Self {
-            url: section.secret_if("url", |text| is_url(text, &schemes)),
+            url,
             host: section.text_if("host", is_host).unwrap_or_default(),
             port: section.whole("port", 1..=u16::MAX).unwrap_or(6_379),
             username: section.text("username"),
             password: section.secret("password"),
             database: section.whole("database", 0..=1_000).unwrap_or(0),
-            ssl: section.flag("ssl").unwrap_or(false),
+            ssl,
             timeout: section.millis("timeout"),
             key_prefix: section.text_if("keyPrefix", is_prefix),
             ssl_ca_file: section.text("sslRootCert").map(PathBuf::from),

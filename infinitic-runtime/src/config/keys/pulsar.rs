@@ -98,7 +98,7 @@ pub(in crate::config) const PULSAR: Keys = Keys {
             "client",
             SECTION,
             "as below",
-            "Connections: authentication, TLS, time limits.",
+            "Connections: authentication, TLS, memory.",
         ),
         key(
             "policies",
@@ -212,13 +212,14 @@ pub(in crate::config) const CLIENT: Keys = Keys {
             "authentication",
             SECTION,
             "none",
-            "Who this program is; one of three ways.",
+            "Who this program is; one of four ways.",
         ),
         key(
             "tlsTrustCertsFilePath",
             "the path of a PEM file, such as ./ca.pem",
             "the public authorities",
-            "The authority that signed the broker's certificate.",
+            "The authority that signed the broker's certificate. Only with `pulsar+ssl://` or \
+             `https://`.",
         ),
         key(
             "memoryLimitMB",

@@ -44,7 +44,8 @@ const SSL_ROOT: Taken = key(
     "sslRootCert",
     "the path of a PEM file, such as ./ca.pem",
     "the public authorities",
-    "The authority that signed the server's certificate.",
+    "The authority that signed the server's certificate. Only where that is checked: with `ssl` \
+     `verify-ca` or `verify-full`; for Redis with `ssl` or `rediss://`.",
 );
 
 const REFUSED_BY_SQL: &[(&str, &str)] = &[

@@ -201,6 +201,22 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// A text as it stands, for comparing it with another key: tells nothing when it is wrong.
+    pub(super) fn quiet_text(&self, key: &str) -> Option<&'t str> {
+        match &self.entry(key)?.node.value {
+            Value::Scalar(scalar) => Some(&scalar.text),
+            Value::Null | Value::List(_) | Value::Map(_) | Value::Broken => None,
+        }
+    }
+
+    /// Tells that a key is there and has no effect, which its writer would not expect.
+    pub(super) fn without_effect(&self, key: &str, reason: &str) {
+        if self.has(key) {
+            let path = self.path_of(key);
+            self.fault(key, format!("`{path}` has no effect: {reason}"));
+        }
+    }
+
     /// A text that is never printed.
     pub(super) fn secret(&self, key: &str) -> Option<Secret> {
         self.value(key, Wanted::Secret, words).map(Secret::new)

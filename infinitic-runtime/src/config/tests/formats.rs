@@ -132,6 +132,31 @@ fn an_empty_source_lacks_a_transport() {
     assert_same(toml(""), &format!("a.toml: {missing}"));
 }
 
+/// Whatever is written, the answer is settings or mistakes with a place, never a panic.
+#[test]
+fn nothing_makes_it_panic() {
+    let pieces = "transport|: |:|\n|\n  |- |{|}|[|]|,|&a|*a|<<|!t|>|'|\"|#|?|%|---|...|${|}|\
+                  ${SET}|=|[[|\
+                  \u{0}|é|\t|services|name|1|null|inMemory|\\|\r\n|~|%YAML 1.2|!!str|\u{feff}";
+    let mut pieces: Vec<&str> = pieces.split('|').collect();
+    pieces.push("|");
+    let mut state: u64 = 7;
+    for _ in 0..20_000 {
+        let mut text = String::new();
+        for _ in 0..12 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            text.push_str(pieces[(state >> 33) as usize % pieces.len()]);
+        }
+        for read in [yaml(&text), toml(&text)] {
+            if let Err(faults) = read {
+                assert!(faults.starts_with("a."), "{text:?}: {faults}");
+            }
+        }
+    }
+}
+
 #[test]
 fn attacks_by_size_end() {
     let deep = format!("name: {}{}\n", "[".repeat(40), "]".repeat(40));

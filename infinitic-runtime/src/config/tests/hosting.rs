@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::{Config, Setting};
 use super::{MEMORY, good, refused};
-use crate::service::ExponentialRetry;
+use crate::service::{ExponentialRetry, RetrySetting};
 
 fn with(rest: &str) -> Config {
     good(&format!("{MEMORY}{rest}"))
@@ -75,6 +75,9 @@ fn retry(keys: &str) -> Setting<ExponentialRetry> {
 fn retries_are_set_or_switched_off() {
     assert_eq!(retry("{}"), Setting::To(ExponentialRetry::DEFAULT));
     assert_eq!(retry("none"), Setting::Off);
+    assert!(matches!(retry("none").into(), RetrySetting::None));
+    assert!(matches!(retry("{}").into(), RetrySetting::Exponential(_)));
+    assert!(matches!(Setting::Unset.into(), RetrySetting::Unset));
     assert_eq!(retry("null"), Setting::Off);
     let all = "{ minimumSeconds: 0.5, maximumSeconds: 9, backoffCoefficient: 3, randomFactor: 0, \
                maximumRetries: 0 }";

@@ -32,7 +32,7 @@ fn every_key_is_read() {
     maxMessageBytes: 2048
     allowedClusters: [a, b]
     adminRoles: [admin]
-    client: { tlsTrustCertsFilePath: ./ca.pem, memoryLimitMB: 2 }
+    client: { memoryLimitMB: 2 }
     policies:
       retentionTimeMinutes: -1
       retentionSizeMB: 5
@@ -48,9 +48,7 @@ fn every_key_is_read() {
     assert_eq!(pulsar.max_message_bytes, Some(2_048));
     assert_eq!(pulsar.allowed_clusters.unwrap(), ["a", "b"]);
     assert_eq!(pulsar.admin_roles.unwrap(), ["admin"]);
-    let client = pulsar.client;
-    assert_eq!(client.tls_ca_file.unwrap().to_str(), Some("./ca.pem"));
-    assert_eq!(client.memory_limit_bytes, Some(2 * 1024 * 1024));
+    assert_eq!(pulsar.client.memory_limit_bytes, Some(2 * 1024 * 1024));
     assert_eq!(
         pulsar.policies,
         PulsarPolicies {
@@ -130,6 +128,24 @@ fn one_way_is_chosen_and_whole() {
          and SASL are of the JVM driver; use a token, basic or OAuth2\n\
          a.yml:7:50: `transport.pulsar.client.authentication.tenantService` is not accepted: \
          Athenz and SASL are of the JVM driver; use a token, basic or OAuth2",
+    );
+}
+
+#[test]
+fn an_authority_needs_encryption() {
+    let rest = "    client: { tlsTrustCertsFilePath: ./ca.pem }\n";
+    let encrypted = PULSAR.replace("pulsar://", "pulsar+ssl://");
+    let TransportKind::Pulsar(pulsar) = good(&format!("{encrypted}{rest}")).transport.kind else {
+        panic!("pulsar is chosen");
+    };
+    assert_eq!(
+        pulsar.client.tls_ca_file.unwrap().to_str(),
+        Some("./ca.pem")
+    );
+    refused(
+        &format!("{PULSAR}{rest}"),
+        "a.yml:7:15: `transport.pulsar.client.tlsTrustCertsFilePath` has no effect: neither \
+         address is encrypted; write `pulsar+ssl://` and `https://`, or remove it",
     );
 }
 

@@ -66,6 +66,21 @@ fn every_key_of_redis_is_read() {
     assert_eq!((redis.wait_replicas, redis.wait_aof), (Some(2), Some(true)));
 }
 
+#[test]
+fn an_authority_needs_checked_certificates() {
+    no_storage(
+        "mysql: { host: h, username: u, ssl: require, sslRootCert: ./ca.pem }",
+        "a.yml:7:57: `storage.mysql.sslRootCert` has no effect: certificates are not checked; \
+         write `ssl: verify-full`, or remove it",
+    );
+    no_storage(
+        "redis: { host: h, sslRootCert: ./ca.pem }",
+        "a.yml:7:30: `storage.redis.sslRootCert` has no effect: the connection is not encrypted; \
+         write `ssl: true`, or `rediss://` in `url`, or remove it",
+    );
+    storage("redis: { url: 'rediss://h', sslRootCert: ./ca.pem }");
+}
+
 #[track_caller]
 fn address(text: &str, expected: &str) {
     assert_eq!(storage(text).url().unwrap().reveal(), expected);
