@@ -15,6 +15,10 @@ use crate::service::{ExponentialRetry, RetrySetting};
 /// Most attempts or turns at the same time that a setting accepts.
 const CONCURRENCY_MAX: usize = 100_000;
 
+/// What a worker of a cluster does unless told otherwise, to compare a lone setting with.
+const BEAT: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(5);
+
 /// `worker`: settings of a worker as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkerConfig {
@@ -26,8 +30,13 @@ pub struct WorkerConfig {
     pub partitions: Option<u16>,
     /// Whether a task starts in the worker that owns its instance when that hosts the service.
     pub tasks_at_home: Option<bool>,
-    /// How often an attempt is given out again after its process died.
+    /// How often an attempt is given out again after its process died. Also from
+    /// `transport.pulsar.consumer.maxRedeliverCount`.
     pub max_deliveries: Option<u32>,
+    /// How often a worker of a cluster says that it is alive.
+    pub beat: Option<Duration>,
+    /// After how long a silent worker counts as gone: at least twice `beat`, when both are given.
+    pub lease: Option<Duration>,
     /// How long records of ended instances are kept.
     pub retention: Option<Duration>,
     /// Longest time of one turn.
@@ -80,11 +89,34 @@ impl From<Setting<ExponentialRetry>> for RetrySetting {
 }
 
 impl WorkerConfig {
+    /// Takes over what the transport says under the JVM version's name.
+    pub(super) fn take_redeliveries(&mut self, top: &Section<'_>, redeliveries: Option<u32>) {
+        if self.max_deliveries.is_some() && redeliveries.is_some() {
+            let message = "`worker.maxDeliveries` and \
+                           `transport.pulsar.consumer.maxRedeliverCount` say the same; remove one \
+                           of them";
+            top.fault("worker", message);
+        }
+        self.max_deliveries = self.max_deliveries.or(redeliveries);
+    }
+
     pub(super) fn read(top: &Section<'_>) -> Self {
         let Some(section) = top.section("worker", &WORKER) else {
             return Self::default();
         };
+        let (beat, lease) = (section.time("beat"), section.time("lease"));
+        if beat.unwrap_or(BEAT) * 2 > lease.unwrap_or(LEASE) {
+            let message = format!(
+                "a worker that is alive every {:?} may be taken for gone after {:?}; write a \
+                 `lease` of at least twice `beat`",
+                beat.unwrap_or(BEAT),
+                lease.unwrap_or(LEASE)
+            );
+            section.fault(if lease.is_some() { "lease" } else { "beat" }, message);
+        }
         Self {
+            beat,
+            lease,
             concurrency: section.whole("concurrency", 1..=CONCURRENCY_MAX),
             shards: section.whole("shards", 1..=8),
             partitions: section.whole("partitions", 1..=1_024),

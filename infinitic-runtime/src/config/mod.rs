@@ -49,8 +49,7 @@ use self::reader::Section;
 pub use error::{ConfigError, Fault};
 pub use hosting::{LogsConfig, ServiceConfig, WorkerConfig, WorkflowConfig};
 pub use pulsar::{
-    Authentication, PulsarClientConfig, PulsarConfig, PulsarConsumerConfig, PulsarPolicies,
-    PulsarProducerConfig,
+    Authentication, PulsarClientConfig, PulsarConfig, PulsarPolicies, PulsarProducerConfig,
 };
 pub use reference::reference;
 pub use secret::Secret;
@@ -112,16 +111,16 @@ impl Config {
         Sources::new().toml("toml", text).read()
     }
 
-    /// The database that a worker on `transport.pulsar` needs.
+    /// The database that a worker on `transport.pulsar` needs when it hosts workflows.
     ///
     /// # Errors
-    /// [`ConfigError`] when there is none: a configuration may be a client's, which needs none.
+    /// [`ConfigError`] when there is none: clients, and workers that host services only, need none.
     pub fn shared_storage(&self) -> Result<&StorageConfig, ConfigError> {
         self.storage.as_ref().ok_or_else(|| {
             ConfigError::of(
                 self.sources.join(", "),
-                "`storage` is missing: workers on `transport.pulsar` share a database; it takes a \
-                 mapping with one of `postgres`, `mysql`, `redis`",
+                "`storage` is missing: workers that host workflows on `transport.pulsar` share a \
+                 database; it takes a mapping with one of `postgres`, `mysql`, `redis`",
             )
         })
     }
@@ -145,6 +144,10 @@ impl Config {
     fn read(top: &Section<'_>, sources: Vec<String>) -> Self {
         let transport = TransportConfig::read(top);
         let storage = StorageConfig::read(top, transport.as_ref());
+        let mut worker = WorkerConfig::read(top);
+        if let Some(TransportKind::Pulsar(pulsar)) = transport.as_ref().map(|one| &one.kind) {
+            worker.take_redeliveries(top, pulsar.redeliveries_max);
+        }
         let stand_in = TransportConfig {
             kind: TransportKind::InMemory,
             shutdown_grace: None,
@@ -154,7 +157,7 @@ impl Config {
             name: top.text_if("name", |text| ServiceName::parse(text).is_ok()),
             transport: transport.unwrap_or(stand_in),
             storage,
-            worker: WorkerConfig::read(top),
+            worker,
             services: ServiceConfig::read(top),
             workflows: WorkflowConfig::read(top),
             logs: LogsConfig::read(top),

@@ -33,8 +33,11 @@ pub struct PulsarConfig {
     pub policies: PulsarPolicies,
     /// How messages are sent.
     pub producer: PulsarProducerConfig,
-    /// How messages are received.
-    pub consumer: PulsarConsumerConfig,
+    /// `consumer.maxRedeliverCount`: the JVM version's name of [`WorkerConfig::max_deliveries`],
+    /// where it is found too.
+    ///
+    /// [`WorkerConfig::max_deliveries`]: super::WorkerConfig::max_deliveries
+    pub redeliveries_max: Option<u32>,
 }
 
 /// `transport.pulsar.client`.
@@ -97,13 +100,6 @@ pub struct PulsarProducerConfig {
     pub max_pending_messages: Option<usize>,
 }
 
-/// `transport.pulsar.consumer`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PulsarConsumerConfig {
-    /// `maxRedeliverCount`: how often a message comes back before it is set aside.
-    pub redeliveries_max: Option<u32>,
-}
-
 impl PulsarConfig {
     pub(super) fn read(section: &Section<'_>) -> Self {
         for key in ["brokerServiceUrl", "webServiceUrl", "tenant", "namespace"] {
@@ -144,9 +140,8 @@ impl PulsarConfig {
             producer: producer.map_or_else(Default::default, |producer| PulsarProducerConfig {
                 max_pending_messages: producer.whole("maxPendingMessages", 1..=1_000_000),
             }),
-            consumer: consumer.map_or_else(Default::default, |consumer| PulsarConsumerConfig {
-                redeliveries_max: consumer.whole("maxRedeliverCount", 1..=1_000),
-            }),
+            redeliveries_max: consumer
+                .and_then(|consumer| consumer.whole("maxRedeliverCount", 1..=1_000)),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(in crate::config) const WORKER: Keys = Keys {
             "shards",
             "a whole number from 1 to 8, such as 2",
             "half the cores",
-            "Threads over which instances are spread.",
+            "Threads over which the instances of `embedded` and `inMemory` are spread.",
         ),
         key(
             "partitions",
@@ -49,6 +49,19 @@ pub(in crate::config) const WORKER: Keys = Keys {
             "5",
             "How often an attempt is given out again after its process died, before the task fails \
              as crashed.",
+        ),
+        key(
+            "beat",
+            DURATION,
+            "1s",
+            "How often a worker on `pulsar` says that it is alive.",
+        ),
+        key(
+            "lease",
+            DURATION,
+            "5s",
+            "After how long a silent worker on `pulsar` counts as gone, and others take over. At \
+             least twice `beat`.",
         ),
         key(
             "retention",

@@ -398,9 +398,8 @@ pub(in crate::config) const CONSUMER: Keys = Keys {
     taken: &[key(
         "maxRedeliverCount",
         "a whole number from 1 to 1000, such as 3",
-        "3",
-        "How often a message that cannot be handled comes back before it is set aside as a \
-             dead letter. Trouble of the database or the broker never counts.",
+        "`worker.maxDeliveries`",
+        "The JVM version's name of `worker.maxDeliveries`; write one of them.",
     )],
     refused: &[
         ("receiverQueueSize", OWN_WINDOW),

@@ -93,7 +93,13 @@ fn it_is_accepted_with_each_alternative() {
         "sslRootCert",
     ];
     let cluster = |left_out: &[&[&str]]| {
-        accepted(&[&["embedded", "inMemory"], &left_out.concat()[..]].concat());
+        accepted(
+            &[
+                &["embedded", "inMemory", "maxDeliveries"],
+                &left_out.concat()[..],
+            ]
+            .concat(),
+        );
     };
     accepted(&["pulsar", "embedded", "storage"]);
     accepted(&["pulsar", "embedded", "postgres", "mysql", "redis"]);

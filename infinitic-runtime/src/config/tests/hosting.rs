@@ -19,7 +19,8 @@ fn wrong(rest: &str, expected: &str) {
 fn every_key_of_a_worker_is_read() {
     let worker = with(
         "worker: { concurrency: 1, shards: 2, partitions: 3, tasksAtHome: false, maxDeliveries: 4, \
-         retention: 1d12h, turnLimit: 500ms, warmInstances: 5, cachedInstances: 6 }\n",
+         beat: 2s, lease: 4s, retention: 1d12h, turnLimit: 500ms, warmInstances: 5, \
+         cachedInstances: 6 }\n",
     )
     .worker;
     assert_eq!((worker.concurrency, worker.shards), (Some(1), Some(2)));
@@ -28,11 +29,27 @@ fn every_key_of_a_worker_is_read() {
         (Some(3), Some(false))
     );
     assert_eq!(worker.max_deliveries, Some(4));
+    assert_eq!(worker.beat, Some(Duration::from_secs(2)));
+    assert_eq!(worker.lease, Some(Duration::from_secs(4)));
     assert_eq!(worker.retention, Some(Duration::from_secs(36 * 3_600)));
     assert_eq!(worker.turn_limit, Some(Duration::from_millis(500)));
     assert_eq!(
         (worker.warm_instances, worker.cached_instances),
         (Some(5), Some(6))
+    );
+}
+
+#[test]
+fn a_lease_outlives_beats() {
+    wrong(
+        "worker: { lease: 1500ms }\n",
+        "a.yml:2:11: a worker that is alive every 1s may be taken for gone after 1.5s; write a \
+         `lease` of at least twice `beat`",
+    );
+    wrong(
+        "worker: { beat: 3s }\n",
+        "a.yml:2:11: a worker that is alive every 3s may be taken for gone after 5s; write a \
+         `lease` of at least twice `beat`",
     );
 }
 

@@ -77,7 +77,8 @@ fn wrong_types_are_told() {
     refused(
         &with("worker: 5\n"),
         "a.yml:2:9: `worker` is a single value; it takes a mapping of keys: `concurrency`, \
-         `shards`, `partitions`, `tasksAtHome`, `maxDeliveries`, `retention`, `turnLimit`, \
+         `shards`, `partitions`, `tasksAtHome`, `maxDeliveries`, `beat`, `lease`, `retention`, \
+         `turnLimit`, \
          `warmInstances`, `cachedInstances`",
     );
     refused(

@@ -60,7 +60,7 @@ fn every_key_is_read() {
         }
     );
     assert_eq!(pulsar.producer.max_pending_messages, Some(7));
-    assert_eq!(pulsar.consumer.redeliveries_max, Some(2));
+    assert_eq!(pulsar.redeliveries_max, Some(2));
 }
 
 #[track_caller]
@@ -146,6 +146,20 @@ fn an_authority_needs_encryption() {
         &format!("{PULSAR}{rest}"),
         "a.yml:7:15: `transport.pulsar.client.tlsTrustCertsFilePath` has no effect: neither \
          address is encrypted; write `pulsar+ssl://` and `https://`, or remove it",
+    );
+}
+
+#[test]
+fn redeliveries_have_two_names() {
+    let rest = "    consumer: { maxRedeliverCount: 2 }\n";
+    assert_eq!(
+        good(&format!("{PULSAR}{rest}")).worker.max_deliveries,
+        Some(2)
+    );
+    refused(
+        &format!("{PULSAR}{rest}worker: {{ maxDeliveries: 3 }}\n"),
+        "a.yml:8:1: `worker.maxDeliveries` and `transport.pulsar.consumer.maxRedeliverCount` say \
+         the same; remove one of them",
     );
 }
 

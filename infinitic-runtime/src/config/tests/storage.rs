@@ -246,9 +246,10 @@ fn a_worker_on_a_broker_is_told_what_it_lacks() {
     let config = good(PULSAR);
     assert_eq!(
         config.shared_storage().unwrap_err().to_string(),
-        "the configuration cannot be used: a.yml: `storage` is missing: workers on \
-         `transport.pulsar` share a database; it takes a mapping with one of `postgres`, `mysql`, \
-         `redis`"
+        "the configuration cannot be used: a.yml: `storage` is missing: workers \
+         that host workflows on `transport.pulsar` share a database; it takes a mapping with one \
+         of \
+         `postgres`, `mysql`, `redis`"
     );
     let config = good(&format!("{PULSAR}storage: {{ redis: {{ host: h }} }}\n"));
     config.shared_storage().unwrap();
