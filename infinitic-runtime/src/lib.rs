@@ -6,6 +6,8 @@ pub mod backend;
 pub mod client;
 pub mod clock;
 pub mod cluster;
+#[cfg(feature = "config")]
+pub mod config;
 pub mod contract;
 #[cfg(feature = "embedded")]
 pub mod embedded;
