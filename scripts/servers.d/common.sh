@@ -21,7 +21,7 @@ do_start() {
         wait_until ready || fail_with_log "does not answer"
         first_steps
     fi
-    say "$kind: $(url), data in $dir, $((SECONDS - begin)) s"
+    say "$kind: $(url), $(version), data in $dir, $((SECONDS - begin)) s"
 }
 
 do_stop() { end_with "$stop_signal"; }

@@ -36,5 +36,6 @@ first_steps() {
 
 sql() { mariadb --no-defaults --connect-timeout=5 -h 127.0.0.1 -P "$(recall port)" -u root "$@"; }
 
+version() { say "MariaDB $(mariadbd --version | grep -oE '[0-9]+\.[0-9.]+' | head -1)"; }
 url() { say "mysql://infinitic:infinitic@127.0.0.1:$(recall port)/infinitic"; }
 exports() { say "export INFINITIC_MYSQL_URL=$(url)"; }

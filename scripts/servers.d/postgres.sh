@@ -51,5 +51,6 @@ sql() {
         psql -XqAt -h 127.0.0.1 -p "$(recall port)" -U postgres "$@"
 }
 
+version() { say "PostgreSQL $("$(bin)/postgres" --version | grep -oE '[0-9.]+' | head -1)"; }
 url() { say "postgres://infinitic:infinitic@127.0.0.1:$(recall port)/infinitic"; }
 exports() { say "export INFINITIC_POSTGRES_URL=$(url)"; }

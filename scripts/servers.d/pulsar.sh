@@ -140,6 +140,7 @@ ready() {
         curl -fs -m 10 "$(admin_url)/admin/v2/brokers/health"
 }
 
+version() { say "Pulsar $VERSION"; }
 url() { say "pulsar://127.0.0.1:$(recall port)"; }
 admin_url() { say "http://127.0.0.1:$(recall http_port)"; }
 exports() { say "export INFINITIC_PULSAR_URL=$(url) INFINITIC_PULSAR_ADMIN_URL=$(admin_url)"; }

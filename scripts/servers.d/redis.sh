@@ -17,5 +17,6 @@ launch() {
 # While it reads its log it answers with an error.
 ready() { [[ "$(REDISCLI_AUTH=infinitic timeout 5 redis-cli -p "$(recall port)" ping)" == PONG ]]; }
 
+version() { say "Redis $(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')"; }
 url() { say "redis://:infinitic@127.0.0.1:$(recall port)/0"; }
 exports() { say "export INFINITIC_REDIS_URL=$(url)"; }
