@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # a part of scripts/servers
-# Apache Pulsar in one Java process: broker, bookie and metadata. Stock settings, but for what one
-# machine needs and for `journalSyncData`, without which a confirmed message may be lost.
+# Apache Pulsar in one Java process: broker, bookie and metadata. The settings that it ships for that,
+# but for what loopback needs, and for those that differ from what it ships for a real cluster: that
+# one syncs its journal before it confirms a message.
 user=nobody port_default=6650 stop_signal=TERM
 
 # 4.0 is the long-term line, and runs on Java 17.
@@ -80,6 +81,8 @@ allowLoopback=true
 metadataServiceUri=metadata-store:rocksdb://$dir/db/metadata
 journalSyncData=true
 journalMaxSizeMB=256
+managedLedgerDefaultMarkDeleteRateLimit=1.0
+backlogQuotaDefaultLimitGB=-1
 webSocketServiceEnabled=false
 forceDeleteTenantAllowed=true
 forceDeleteNamespaceAllowed=true
