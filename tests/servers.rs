@@ -37,8 +37,7 @@ fn left_out() -> Option<String> {
         return None;
     }
     Some(format!(
-        "LEFT OUT: what needs real servers ({}). To run it too: scripts/servers start; \
-         eval \"$(scripts/servers env)\"; cargo test --workspace --features cluster",
+        "LEFT OUT: what needs real servers ({}). `./verify.sh cluster` starts them and runs it.",
         servers.join(", ")
     ))
 }
