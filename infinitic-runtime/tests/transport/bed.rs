@@ -43,6 +43,47 @@ pub(crate) fn memory() -> Bed {
     }
 }
 
+/// A Pulsar, if there is one to test with. A namespace of its own for each test run would be left
+/// behind with its topics: so one for all, and names that are drawn.
+#[cfg(feature = "pulsar")]
+pub(crate) async fn pulsar(case: &str) -> Option<Bed> {
+    use infinitic_runtime::pulsar::{PulsarSettings, PulsarTransport};
+
+    let Some((broker, admin)) = pulsar_urls() else {
+        eprintln!(
+            "LEFT OUT: {case} on Pulsar; set INFINITIC_PULSAR_URL, INFINITIC_PULSAR_ADMIN_URL"
+        );
+        return None;
+    };
+    let mut settings = PulsarSettings::new(broker, admin);
+    settings.tenant = "infinitic-tests".to_owned();
+    settings.namespace = "transport".to_owned();
+    let suffix = format!("-{:016x}", infinitic_runtime::clock::random_bits());
+    let mut ready = Vec::new();
+    for _ in 0..5 {
+        let connected = in_time(PulsarTransport::connect(settings.clone())).await;
+        let transport: Arc<dyn Transport> = Arc::new(connected.expect("Pulsar is there"));
+        ready.push(transport);
+    }
+    let ready = std::sync::Mutex::new(ready);
+    Some(Bed {
+        connect: Box::new(move || {
+            let mut ready = ready.lock().expect("no holder panics");
+            ready.pop().expect("no case needs more connections")
+        }),
+        suffix,
+        drawn: AtomicU64::new(0),
+    })
+}
+
+/// Addresses of broker and REST interface.
+#[cfg(feature = "pulsar")]
+pub(crate) fn pulsar_urls() -> Option<(String, String)> {
+    let broker = std::env::var("INFINITIC_PULSAR_URL").ok()?;
+    let admin = std::env::var("INFINITIC_PULSAR_ADMIN_URL").ok()?;
+    Some((broker, admin))
+}
+
 impl Bed {
     /// A connection of its own, as another process would have.
     pub(crate) fn connect(&self) -> Arc<dyn Transport> {
