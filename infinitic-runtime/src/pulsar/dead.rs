@@ -29,8 +29,8 @@ const TOPIC: &str = "infinitic-topic";
 const REASON: &str = "infinitic-reason";
 const AT: &str = "infinitic-at";
 
-/// How the REST interface shows a property.
-const SHOWN: &str = "x-pulsar-property-";
+/// How the REST interface shows properties: all as one JSON text, in older brokers one by one.
+const SHOWN: &str = "x-pulsar-property";
 
 /// Longest reason that is kept, in characters: it becomes a header.
 const REASON_CHARS: usize = 1_000;
@@ -86,16 +86,17 @@ async fn peek(hub: &Hub, topic: &Full, position: usize) -> Result<Option<Answer>
 }
 
 fn letter(topic: &Full, found: &Answer) -> DeadLetter {
-    let id = shown(&found.headers, "x-pulsar-message-id");
-    let from = shown(&found.headers, &format!("{SHOWN}{TOPIC}"));
+    let id = found.headers.get("x-pulsar-message-id");
+    let id = id.and_then(|id| id.to_str().ok()).unwrap_or("");
+    let from = property(&found.headers, TOPIC);
     DeadLetter {
         id: format!("{}/{id}", topic.local),
         topic: match names::parse(&from) {
             Some(topic) => topic.to_string(),
             None => topic.local.clone(),
         },
-        reason: shown(&found.headers, &format!("{SHOWN}{REASON}")),
-        at: shown(&found.headers, &format!("{SHOWN}{AT}")),
+        reason: property(&found.headers, REASON),
+        at: property(&found.headers, AT),
         payload: found.body.clone(),
     }
 }
@@ -117,7 +118,7 @@ pub(super) async fn redrive(hub: &Arc<Hub>, id: &str) -> Result<bool, TransportE
     if !answer.is(200) {
         return Err(hub.topics.admin.refusal("read a dead letter", &answer));
     }
-    let from = shown(&answer.headers, &format!("{SHOWN}{TOPIC}"));
+    let from = property(&answer.headers, TOPIC);
     let Some(to) = names::parse(&from) else {
         return Err(TransportError::Refused(format!(
             "the dead letter {id} does not say from which topic it came"
@@ -242,13 +243,19 @@ fn header(text: &str) -> String {
     safe
 }
 
-/// The text of a header that [`header`] wrote.
-fn shown(headers: &HeaderMap, name: &str) -> String {
-    let Some(value) = headers.get(name) else {
-        return String::new();
-    };
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
+/// A property that [`header`] wrote; empty when there is none.
+fn property(headers: &HeaderMap, name: &str) -> String {
+    let text = |header: &str| headers.get(header)?.to_str().ok();
+    let all: Option<Value> = text(SHOWN).and_then(|all| serde_json::from_str(all).ok());
+    let one = all.as_ref().and_then(|all| all[name].as_str());
+    let one = one.or_else(|| text(&format!("{SHOWN}-{name}")));
+    decode(one.unwrap_or(""))
+}
+
+/// What [`header`] wrote.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let digits = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
         let coded = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
@@ -283,9 +290,18 @@ mod tests {
             "",
         ] {
             let mut headers = HeaderMap::new();
+            let all = json!({"infinitic-at": "then", "infinitic-reason": header(text)});
+            let written = all.to_string().parse().expect("it is a header");
+            headers.insert(SHOWN, written);
+            assert_eq!(property(&headers, REASON), text);
+            assert_eq!(property(&headers, AT), "then");
+            assert_eq!(property(&headers, TOPIC), "");
+        }
+        for text in ["plain: yes", "zwölf 🚚"] {
+            let mut headers = HeaderMap::new();
             let written = header(text).parse().expect("it is a header");
-            headers.insert("x-any", written);
-            assert_eq!(shown(&headers, "x-any"), text);
+            headers.insert("x-pulsar-property-infinitic-reason", written);
+            assert_eq!(property(&headers, REASON), text);
         }
     }
 

@@ -373,17 +373,16 @@ impl Task {
 
     /// Gives out a message, and those that lie ready behind it.
     async fn take(&mut self, consumer: &mut Bytewise, first: Next) -> Result<(), Fault> {
-        let mut next = first;
-        for _ in 0..AT_ONCE {
-            let came = came(next)?;
-            self.give(came);
-            if !self.has_room() {
-                break;
-            }
-            match consumer.next().now_or_never() {
-                Some(ready) => next = ready,
-                None => break,
-            }
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(ready) = next {
+            self.give(came(ready)?);
+            taken += 1;
+            // Whatever is asked for here must be given out: it is gone from the library.
+            next = match taken < AT_ONCE && self.has_room() {
+                true => consumer.next().now_or_never(),
+                false => None,
+            };
         }
         if self.backoff.reset() {
             let topic = self.subscription.topic.url();

@@ -27,10 +27,9 @@ pub(crate) const WIDE: Window = Window {
 
 type Connect = Box<dyn Fn() -> Arc<dyn Transport> + Send + Sync>;
 
-/// A broker, and names that no other test uses.
+/// A broker that no other test uses, or a part of one.
 pub(crate) struct Bed {
     connect: Connect,
-    suffix: String,
     drawn: AtomicU64,
 }
 
@@ -38,13 +37,11 @@ pub(crate) fn memory() -> Bed {
     let broker = MemoryBroker::new();
     Bed {
         connect: Box::new(move || Arc::new(broker.transport())),
-        suffix: String::new(),
         drawn: AtomicU64::new(0),
     }
 }
 
-/// A Pulsar, if there is one to test with. A namespace of its own for each test run would be left
-/// behind with its topics: so one for all, and names that are drawn.
+/// A Pulsar, if there is one to test with: in one namespace for all, each case with its own prefix.
 #[cfg(feature = "pulsar")]
 pub(crate) async fn pulsar(case: &str) -> Option<Bed> {
     use infinitic_runtime::pulsar::{PulsarSettings, PulsarTransport};
@@ -58,7 +55,7 @@ pub(crate) async fn pulsar(case: &str) -> Option<Bed> {
     let mut settings = PulsarSettings::new(broker, admin);
     settings.tenant = "infinitic-tests".to_owned();
     settings.namespace = "transport".to_owned();
-    let suffix = format!("-{:016x}", infinitic_runtime::clock::random_bits());
+    settings.prefix = Some(format!("{:016x}", infinitic_runtime::clock::random_bits()));
     let mut ready = Vec::new();
     for _ in 0..5 {
         let connected = in_time(PulsarTransport::connect(settings.clone())).await;
@@ -71,7 +68,6 @@ pub(crate) async fn pulsar(case: &str) -> Option<Bed> {
             let mut ready = ready.lock().expect("no holder panics");
             ready.pop().expect("no case needs more connections")
         }),
-        suffix,
         drawn: AtomicU64::new(0),
     })
 }
@@ -92,7 +88,7 @@ impl Bed {
 
     fn draw(&self, kind: &str) -> String {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        format!("{kind}{number}{}", self.suffix)
+        format!("{kind}{number}")
     }
 
     pub(crate) fn workflow(&self) -> WorkflowName {
