@@ -4,6 +4,7 @@
 //! the broker (5xx, 429, no connection) is tried again for some seconds.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -219,7 +220,7 @@ pub(super) fn read_ca(settings: &PulsarSettings) -> Result<Option<Vec<u8>>, Tran
 }
 
 fn bad_ca(settings: &PulsarSettings, error: &dyn std::error::Error) -> TransportError {
-    let path = settings.ca_file.as_deref().unwrap_or("".as_ref());
+    let path = settings.ca_file.as_deref().unwrap_or_else(|| Path::new(""));
     TransportError::Refused(format!(
         "`ca_file` {} holds no certificates in PEM form: {}",
         path.display(),

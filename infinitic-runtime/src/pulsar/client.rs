@@ -151,7 +151,7 @@ impl Clients {
         };
         self.make(Use::Sending, move |client| async move {
             let builder = client.producer().with_topic(url).with_options(options);
-            builder.build().await
+            Box::pin(builder.build()).await
         })
         .await
     }
@@ -164,7 +164,7 @@ impl Clients {
         + 'static,
     ) -> Result<Bytewise, Fault> {
         self.make(Use::Reading, move |client| async move {
-            with(client.consumer()).build().await
+            Box::pin(with(client.consumer()).build()).await
         })
         .await
     }
@@ -173,7 +173,7 @@ impl Clients {
     pub(super) async fn partitions(&self, url: &str) -> Result<u32, Fault> {
         let url = url.to_owned();
         self.make(Use::Reading, move |client| async move {
-            client.lookup_partitioned_topic_number(url).await
+            Box::pin(client.lookup_partitioned_topic_number(url)).await
         })
         .await
     }

@@ -132,7 +132,7 @@ impl Sender {
     async fn run(mut self) {
         loop {
             let end = match self.connect().await {
-                Ok(mut producer) => self.pump(&mut producer).await,
+                Ok(mut producer) => Box::pin(self.pump(&mut producer)).await,
                 Err(fault) => End::Broken(fault),
             };
             match end {
@@ -207,6 +207,10 @@ impl Sender {
     }
 
     /// Sends until something is wrong or there is nothing to do.
+    #[expect(
+        clippy::large_futures,
+        reason = "the library's; this one is on the heap, and a box for each message costs more"
+    )]
     async fn pump(&mut self, producer: &mut Producer<TokioExecutor>) -> End {
         let mut receipts: VecDeque<SendFuture> = VecDeque::new();
         let mut bytes = 0;

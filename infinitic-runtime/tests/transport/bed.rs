@@ -58,7 +58,7 @@ pub(crate) async fn pulsar(case: &str) -> Option<Bed> {
     settings.prefix = Some(format!("{:016x}", infinitic_runtime::clock::random_bits()));
     let mut ready = Vec::new();
     for _ in 0..5 {
-        let connected = in_time(PulsarTransport::connect(settings.clone())).await;
+        let connected = in_time(Box::pin(PulsarTransport::connect(settings.clone()))).await;
         let transport: Arc<dyn Transport> = Arc::new(connected.expect("Pulsar is there"));
         ready.push(transport);
     }
@@ -201,7 +201,9 @@ pub(crate) fn tags(deliveries: &[Delivery]) -> Vec<u64> {
 }
 
 pub(crate) fn texts(deliveries: &[Delivery]) -> Vec<String> {
-    let text = |delivery: &Delivery| String::from_utf8(delivery.payload.to_vec()).unwrap();
+    let text = |delivery: &Delivery| {
+        String::from_utf8(delivery.payload.to_vec()).expect("tests send text")
+    };
     deliveries.iter().map(text).collect()
 }
 

@@ -58,7 +58,9 @@ pub(crate) async fn gives_what_is_there(bed: &Bed) {
     }
     let mut seen = Vec::new();
     while seen.len() < 50 {
-        let given = in_time(reads.reader.next(7)).await.unwrap();
+        let given = in_time(reads.reader.next(7))
+            .await
+            .expect("the transport is open");
         assert!((1..=7).contains(&given.len()));
         seen.extend(texts(&given));
     }
@@ -74,7 +76,7 @@ pub(crate) async fn dropped_waits_lose_nothing(bed: &Bed) {
         let receipt = transport.send(&inbox, Bytes::from(text));
         // Whichever ends first, the other is dropped in the middle.
         tokio::select! {
-            given = reads.reader.next(1) => seen.extend(texts(&given.unwrap())),
+            given = reads.reader.next(1) => seen.extend(texts(&given.expect("the transport is open"))),
             sent = receipt => assert_eq!(sent, Ok(())),
         }
     }
@@ -99,7 +101,7 @@ pub(crate) async fn acknowledges_from_elsewhere(bed: &Bed) {
         })
         .collect();
     for worker in workers {
-        worker.await.unwrap();
+        worker.await.expect("the transport is open");
     }
     reads.close().await;
     let mut next = read(&*transport, &inbox, ALONE).await;
