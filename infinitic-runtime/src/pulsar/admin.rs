@@ -171,13 +171,10 @@ impl Admin {
         let reason = answer.reason();
         let (base, status) = (&self.base, answer.status);
         TransportError::Refused(match status.as_u16() {
-            401 => format!(
-                "Pulsar's REST interface at {base} does not accept who we are (401: {reason}), \
-                 asked to {what}; check the authentication"
-            ),
-            403 => format!(
-                "Pulsar does not let us {what} (403: {reason}); give our role that right, or let \
-                 somebody do it beforehand"
+            // Both are said for a wrong password and for a role of few rights.
+            401 | 403 => format!(
+                "Pulsar does not let us {what} ({status}: {reason}); check the authentication, and \
+                 give our role that right, or let somebody do it beforehand"
             ),
             404 if reason.is_empty() || reason.starts_with('<') => format!(
                 "{base} does not look like Pulsar's REST interface (404 when asked to {what}); \
@@ -186,6 +183,11 @@ impl Admin {
             _ => format!("Pulsar refuses to {what}: {status}: {reason}"),
         })
     }
+}
+
+/// Whether an answer says that we may not.
+pub(super) fn denied(answer: &Answer) -> bool {
+    answer.is(401) || answer.is(403)
 }
 
 /// Whether an answer is trouble that may pass.

@@ -104,27 +104,28 @@ impl Clients {
         })))
     }
 
-    /// Connects once, to tell at once what is wrong with address or authentication.
-    pub(super) async fn prove(&self) -> Result<(), TransportError> {
+    /// Connects once, to tell at once what is wrong. The library keeps to its log what the broker
+    /// said: when the REST interface did not let us in either, it was who we are.
+    pub(super) async fn prove(&self, allowed: bool) -> Result<(), TransportError> {
         let url = &self.0.settings.broker_url;
-        self.knock().await.map_err(|error| {
-            TransportError::Unavailable(format!(
-                "no Pulsar broker answers at {url}: {error}; check `broker_url` and that it runs"
-            ))
-        })?;
-        match self.0.get(Use::Reading).await {
-            Ok(_) => Ok(()),
-            Err(Fault::Refused(text)) => Err(TransportError::Refused(format!(
-                "the Pulsar broker at {url} refuses us: {text}; check the authentication"
-            ))),
-            Err(other) => Err(TransportError::Unavailable(format!(
-                "the Pulsar broker at {url} does not work: {other}"
-            ))),
+        let fault = match self.0.get(Use::Reading).await {
+            Ok(_) => return Ok(()),
+            Err(fault) => fault,
+        };
+        if !allowed || matches!(fault, Fault::Refused(_)) {
+            return Err(TransportError::Refused(format!(
+                "the Pulsar broker at {url} refuses us: {fault}; check the authentication"
+            )));
         }
+        Err(TransportError::Unavailable(format!(
+            "the Pulsar broker at {url} does not take our connection: {fault}; check `broker_url`, \
+             `ca_file` and the authentication (the log of the target `pulsar` has the broker's \
+             words)"
+        )))
     }
 
     /// Whether anything listens at the broker's address: the library would try for long.
-    async fn knock(&self) -> Result<(), String> {
+    pub(super) async fn knock(&self) -> Result<(), TransportError> {
         let url = &self.0.settings.broker_url;
         let (_, place) = url.split_once("://").unwrap_or(("", url));
         let place = place.trim_end_matches('/');
@@ -134,11 +135,14 @@ impl Clients {
             (_, false) => format!("{place}:6650"),
         };
         let knocked = tokio::time::timeout(CONNECT, tokio::net::TcpStream::connect(&place)).await;
-        match knocked {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {} s", CONNECT.as_secs())),
-        }
+        let error = match knocked {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", CONNECT.as_secs()),
+        };
+        Err(TransportError::Unavailable(format!(
+            "no Pulsar broker answers at {url}: {error}; check `broker_url` and that it runs"
+        )))
     }
 
     /// Makes a producer. Ends itself, sooner or later.

@@ -92,8 +92,9 @@ impl PulsarTransport {
         checked.map_err(|error| TransportError::Refused(error.to_string()))?;
         let clients = Clients::new(&settings)?;
         let topics = Topics::new(&settings)?;
-        clients.prove().await?;
-        topics.prepare().await?;
+        clients.knock().await?;
+        let allowed = topics.prepare().await?;
+        clients.prove(allowed).await?;
         let max = match settings.max_message_bytes {
             Some(max) => max,
             None => topics

@@ -347,7 +347,8 @@ impl Task {
         let mut close = None;
         for order in orders.drain(..) {
             if let Err(order) = self.obey(order, &mut again) {
-                close = Some(order);
+                // Dropping the reader says it once more; the first is the one that waits.
+                close.get_or_insert(order);
             }
         }
         for id in again {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use infinitic_core::names::WorkflowName;
 use serde_json::{Value, json};
 
-use super::admin::{Admin, Answer};
+use super::admin::{Admin, Answer, denied};
 use super::names::{Full, Life, Names, percent};
 use super::settings::PulsarSettings;
 use crate::cluster::transport::TransportError;
@@ -43,8 +43,9 @@ impl Topics {
     }
 
     /// Makes tenant and namespaces unless they exist. A role that may not even look is taken to
-    /// know what it does.
-    pub(super) async fn prepare(&self) -> Result<(), TransportError> {
+    /// know what it does; false when it may not.
+    pub(super) async fn prepare(&self) -> Result<bool, TransportError> {
+        let mut allowed = true;
         for life in [Life::Lasting, Life::Transient] {
             let path = format!("namespaces/{}", self.names.namespace(life));
             let found = self.admin.get(&path).await?;
@@ -56,13 +57,14 @@ impl Topics {
                     let made = self.admin.put(&path, body).await?;
                     self.expect_made(&format!("create {path}"), &made)?;
                 }
-                // Telling who we are wrongly is not the same as having few rights.
-                401 => return Err(self.admin.refusal(&format!("read {path}"), &found)),
-                403 => tracing::info!(path, "Pulsar does not let us see it; it should exist"),
+                _ if denied(&found) => {
+                    tracing::info!(path, "Pulsar does not let us see it; it should exist");
+                    allowed = false;
+                }
                 _ => return Err(self.admin.refusal(&format!("read {path}"), &found)),
             }
         }
-        Ok(())
+        Ok(allowed)
     }
 
     async fn make_tenant(&self) -> Result<(), TransportError> {
@@ -232,7 +234,7 @@ impl Topics {
             )));
         }
         // Whoever may not make topics finds out below whether this one exists.
-        if !made.is(403) {
+        if !denied(&made) {
             self.expect_made(&format!("create the topic {url}"), &made)?;
             if topic.namespace == self.names.namespace(Life::Lasting) {
                 self.subscribe(topic).await?;
