@@ -14,6 +14,8 @@ pub mod embedded;
 pub mod failure;
 mod mailbox;
 pub mod panics;
+#[cfg(feature = "pulsar")]
+pub mod pulsar;
 pub mod service;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "redis"))]
 pub mod store;

@@ -27,10 +27,9 @@ pub(crate) const WIDE: Window = Window {
 
 type Connect = Box<dyn Fn() -> Arc<dyn Transport> + Send + Sync>;
 
-/// A broker, and names that no other test uses.
+/// A broker that no other test uses, or a part of one.
 pub(crate) struct Bed {
     connect: Connect,
-    suffix: String,
     drawn: AtomicU64,
 }
 
@@ -38,9 +37,47 @@ pub(crate) fn memory() -> Bed {
     let broker = MemoryBroker::new();
     Bed {
         connect: Box::new(move || Arc::new(broker.transport())),
-        suffix: String::new(),
         drawn: AtomicU64::new(0),
     }
+}
+
+/// A Pulsar, if there is one to test with: in one namespace for all, each case with its own prefix.
+#[cfg(feature = "pulsar")]
+pub(crate) async fn pulsar(case: &str) -> Option<Bed> {
+    use infinitic_runtime::pulsar::{PulsarSettings, PulsarTransport};
+
+    let Some((broker, admin)) = pulsar_urls() else {
+        eprintln!(
+            "LEFT OUT: {case} on Pulsar; set INFINITIC_PULSAR_URL, INFINITIC_PULSAR_ADMIN_URL"
+        );
+        return None;
+    };
+    let mut settings = PulsarSettings::new(broker, admin);
+    settings.tenant = "infinitic-tests".to_owned();
+    settings.namespace = "transport".to_owned();
+    settings.prefix = Some(format!("{:016x}", infinitic_runtime::clock::random_bits()));
+    let mut ready = Vec::new();
+    for _ in 0..5 {
+        let connected = in_time(Box::pin(PulsarTransport::connect(settings.clone()))).await;
+        let transport: Arc<dyn Transport> = Arc::new(connected.expect("Pulsar is there"));
+        ready.push(transport);
+    }
+    let ready = std::sync::Mutex::new(ready);
+    Some(Bed {
+        connect: Box::new(move || {
+            let mut ready = ready.lock().expect("no holder panics");
+            ready.pop().expect("no case needs more connections")
+        }),
+        drawn: AtomicU64::new(0),
+    })
+}
+
+/// Addresses of broker and REST interface.
+#[cfg(feature = "pulsar")]
+pub(crate) fn pulsar_urls() -> Option<(String, String)> {
+    let broker = std::env::var("INFINITIC_PULSAR_URL").ok()?;
+    let admin = std::env::var("INFINITIC_PULSAR_ADMIN_URL").ok()?;
+    Some((broker, admin))
 }
 
 impl Bed {
@@ -51,7 +88,7 @@ impl Bed {
 
     fn draw(&self, kind: &str) -> String {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        format!("{kind}{number}{}", self.suffix)
+        format!("{kind}{number}")
     }
 
     pub(crate) fn workflow(&self) -> WorkflowName {
@@ -164,7 +201,9 @@ pub(crate) fn tags(deliveries: &[Delivery]) -> Vec<u64> {
 }
 
 pub(crate) fn texts(deliveries: &[Delivery]) -> Vec<String> {
-    let text = |delivery: &Delivery| String::from_utf8(delivery.payload.to_vec()).unwrap();
+    let text = |delivery: &Delivery| {
+        String::from_utf8(delivery.payload.to_vec()).expect("tests send text")
+    };
     deliveries.iter().map(text).collect()
 }
 

@@ -100,7 +100,7 @@ pub(crate) async fn each_inbox_is_its_own(bed: &Bed) {
         let from = inbox(&workflow, number);
         let mut reads = read(&*transport, &from, rank(1)).await;
         let taken = tokio::time::timeout(LONG, reads.settle(1)).await;
-        assert_eq!(taken.unwrap(), [number.to_string()]);
+        assert_eq!(taken.expect("in time"), [number.to_string()]);
         reads.expect_nothing().await;
     }
 }

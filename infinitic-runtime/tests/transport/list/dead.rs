@@ -13,7 +13,9 @@ async fn set_aside(transport: &dyn Transport, topic: &Topic, text: &str, reason:
 
 /// The dead letters with these texts.
 async fn find(transport: &dyn Transport, texts: &[&str]) -> Vec<DeadLetter> {
-    let all = in_time(transport.dead_letters(1_000)).await.unwrap();
+    let all = in_time(transport.dead_letters(1_000))
+        .await
+        .expect("a list");
     let of = |text: &&str| {
         let found = all.iter().find(|letter| letter.payload == text.as_bytes());
         found.cloned()
@@ -36,7 +38,7 @@ pub(crate) async fn are_kept_and_listed(bed: &Bed) {
     assert!(found[0].at.contains('T'), "{}", found[0].at);
     let again = find(&*one, &["poison of tasks", "poison of inbox"]).await;
     assert_eq!(again, found, "a listing changes nothing");
-    let few = in_time(two.dead_letters(1)).await.unwrap();
+    let few = in_time(two.dead_letters(1)).await.expect("a list");
     assert_eq!(few.len(), 1);
 }
 

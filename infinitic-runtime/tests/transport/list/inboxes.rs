@@ -13,7 +13,7 @@ pub(crate) async fn first_number_stays(bed: &Bed) {
     let other = bed.connect();
     assert_eq!(in_time(other.inboxes(&one, 2)).await, Ok(4));
     assert_eq!(in_time(other.inboxes(&two, 1)).await, Ok(1));
-    let names = in_time(transport.workflows()).await.unwrap();
+    let names = in_time(transport.workflows()).await.expect("a list");
     assert!(names.contains(&one) && names.contains(&two));
 }
 
@@ -45,9 +45,9 @@ pub(crate) async fn any_name_goes(bed: &Bed) {
         &long,
     ] {
         let name = format!("{special}{own}");
-        let workflow = WorkflowName::parse(&name).unwrap();
+        let workflow = WorkflowName::parse(&name).expect("a name");
         assert_eq!(in_time(transport.inboxes(&workflow, 2)).await, Ok(2));
-        let service = ServiceName::parse(&name).unwrap();
+        let service = ServiceName::parse(&name).expect("a name");
         let ways = [
             (inbox(&workflow, 1), Reading::Alone { rank: 1 }),
             (Topic::Tasks(service), Reading::Shared),
@@ -57,10 +57,10 @@ pub(crate) async fn any_name_goes(bed: &Bed) {
         for (topic, reading) in ways {
             let mut reads = read(&*transport, &topic, reading).await;
             send(&*transport, &topic, &name).await;
-            assert_eq!(reads.settle(1).await, [name.clone()]);
+            assert_eq!(reads.settle(1).await, [name.as_str()]);
             reads.close().await;
         }
-        let names = in_time(transport.workflows()).await.unwrap();
+        let names = in_time(transport.workflows()).await.expect("a list");
         assert!(names.contains(&workflow), "{name} in {names:?}");
     }
 }

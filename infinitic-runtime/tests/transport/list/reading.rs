@@ -1,7 +1,5 @@
 //! How a reader gives what it has.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use infinitic_runtime::cluster::transport::{Reading, Window};
 
@@ -44,14 +42,9 @@ pub(crate) async fn stays_within_its_bytes(bed: &Bed) {
         let payload = Bytes::from(vec![number; 100_000]);
         assert_eq!(in_time(transport.send(&inbox, payload)).await, Ok(()));
     }
-    let mut held = Vec::new();
     // The message that goes over the edge is given too: one larger than the window must pass.
-    while let Ok(given) =
-        tokio::time::timeout(Duration::from_millis(300), reads.reader.next(100)).await
-    {
-        held.extend(given.unwrap());
-    }
-    assert_eq!(held.len(), 3);
+    let held = reads.take(3).await;
+    reads.expect_nothing().await;
     reads.acknowledger.acknowledge(&tags(&held));
     reads.take(3).await;
 }
@@ -65,7 +58,9 @@ pub(crate) async fn gives_what_is_there(bed: &Bed) {
     }
     let mut seen = Vec::new();
     while seen.len() < 50 {
-        let given = in_time(reads.reader.next(7)).await.unwrap();
+        let given = in_time(reads.reader.next(7))
+            .await
+            .expect("the transport is open");
         assert!((1..=7).contains(&given.len()));
         seen.extend(texts(&given));
     }
@@ -81,7 +76,7 @@ pub(crate) async fn dropped_waits_lose_nothing(bed: &Bed) {
         let receipt = transport.send(&inbox, Bytes::from(text));
         // Whichever ends first, the other is dropped in the middle.
         tokio::select! {
-            given = reads.reader.next(1) => seen.extend(texts(&given.unwrap())),
+            given = reads.reader.next(1) => seen.extend(texts(&given.expect("the transport is open"))),
             sent = receipt => assert_eq!(sent, Ok(())),
         }
     }
@@ -106,7 +101,7 @@ pub(crate) async fn acknowledges_from_elsewhere(bed: &Bed) {
         })
         .collect();
     for worker in workers {
-        worker.await.unwrap();
+        worker.await.expect("the transport is open");
     }
     reads.close().await;
     let mut next = read(&*transport, &inbox, ALONE).await;

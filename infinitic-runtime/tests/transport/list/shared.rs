@@ -41,7 +41,7 @@ pub(crate) async fn each_message_once(bed: &Bed) {
             given = in_time(first.reader.next(2)) => (&first, given),
             given = in_time(second.reader.next(2)) => (&second, given),
         };
-        let given = given.unwrap();
+        let given = given.expect("the transport is open");
         match std::ptr::eq(from, &first) {
             true => by_first += given.len(),
             false => by_second += given.len(),
@@ -123,7 +123,7 @@ pub(crate) async fn full_readers_leave_it_to_others(bed: &Bed) {
     }
     let mut free = read(&*idle, &tasks, SHARED).await;
     let mut seen = free.settle(12).await;
-    seen.sort_by_key(|text| text.parse::<u32>().unwrap());
+    seen.sort_by_key(|text| text.parse::<u32>().expect("a number"));
     assert_eq!(seen, numbers(0..12));
     let nothing = tokio::time::timeout(Duration::from_millis(50), full.reader.next(1)).await;
     assert!(nothing.is_err(), "its window is full");

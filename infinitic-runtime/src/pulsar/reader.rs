@@ -1,0 +1,496 @@
+//! Reads one topic: a task that owns the consumer, and makes another one whenever anything is wrong
+//! with it.
+//!
+//! The library's consumer may end, may fail once and then stay silent, and forgets
+//! acknowledgements when its connection breaks. So: an error or an end is the end of the consumer;
+//! one that is silent for long is asked whether it lives; acknowledgements of messages that are
+//! given out outlive the consumer.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use pulsar::proto::MessageIdData;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::backoff::Backoff;
+use super::client::{Bytewise, Fault, ITS_TOPIC, fault};
+use super::held::{Came, Held};
+use super::hub::Hub;
+use super::subscription::Subscription;
+use crate::cluster::store::Pending;
+use crate::cluster::transport::{Acknowledge, Delivery, Reader, Reading, TransportError};
+
+/// A consumer that was silent for so long is asked whether it lives.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A question whether it lives is given up after so long.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long a reader that closes waits until the broker has its acknowledgements.
+const BARRIER: Duration = Duration::from_secs(5);
+
+/// How long a full reader of a shared topic keeps what it cannot give out.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Messages that are taken from the library without looking at anything else.
+const AT_ONCE: usize = 64;
+
+#[derive(Debug)]
+enum Command {
+    Acknowledge(Vec<u64>),
+    GiveBack(Vec<u64>),
+    /// Taken out of the queue of a reader that acknowledges nothing.
+    Taken(usize),
+    Close(Option<oneshot::Sender<()>>),
+}
+
+/// Begins to read. Waits until the subscription is made.
+///
+/// # Errors
+/// When it cannot be made for good.
+pub(super) async fn begin(
+    hub: &Arc<Hub>,
+    subscription: Subscription,
+    deletes: bool,
+) -> Result<Box<dyn Reader>, TransportError> {
+    let consumer = first(hub, &subscription).await?;
+    let (commands, orders) = mpsc::unbounded_channel();
+    let (deliver, deliveries) = mpsc::unbounded_channel();
+    let task = Task {
+        held: Held::new(subscription.window),
+        all: subscription.reading == Reading::All,
+        hub: Arc::clone(hub),
+        subscription,
+        deletes,
+        deliver,
+        orders,
+        closing: hub.closing.subscribe(),
+        queued: 0,
+        last: None,
+        unsent: VecDeque::new(),
+        backoff: Backoff::for_broker(),
+    };
+    let alive = hub.tasks.subscribe();
+    let topic = task.subscription.topic.url();
+    let all = task.all;
+    tokio::spawn(async move {
+        let _alive = alive;
+        task.run(consumer).await;
+    });
+    Ok(Box::new(PulsarReader {
+        topic,
+        all,
+        deliveries,
+        commands,
+    }))
+}
+
+async fn first(hub: &Hub, subscription: &Subscription) -> Result<Bytewise, TransportError> {
+    let mut backoff = Backoff::for_broker();
+    let mut missing = 0;
+    loop {
+        let topic = subscription.topic.url();
+        let fault = match subscription.open(hub, None).await {
+            Ok(consumer) => return Ok(consumer),
+            Err(Fault::Refused(text)) => return Err(TransportError::Refused(text)),
+            // One that was made just now may not be seen by each part of the broker yet.
+            Err(Fault::NoTopic) if missing == 5 => {
+                return Err(TransportError::Refused(format!(
+                    "there is no topic {topic}, and it was not made when we asked; create it, or \
+                     give our role the right to"
+                )));
+            }
+            Err(Fault::NoTopic) => {
+                missing += 1;
+                Fault::NoTopic
+            }
+            Err(fault) => fault,
+        };
+        if hub.is_closing() {
+            return Err(TransportError::Refused(
+                "the transport was closed".to_owned(),
+            ));
+        }
+        if backoff.tell() {
+            tracing::warn!(%topic, %fault, "cannot read from Pulsar yet; trying again");
+        }
+        backoff.wait().await;
+    }
+}
+
+struct PulsarReader {
+    topic: String,
+    all: bool,
+    deliveries: mpsc::UnboundedReceiver<Delivery>,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl fmt::Debug for PulsarReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PulsarReader({})", self.topic)
+    }
+}
+
+impl Reader for PulsarReader {
+    fn next(&mut self, limit: usize) -> Pending<'_, Option<Vec<Delivery>>> {
+        Box::pin(async move {
+            let mut given = Vec::new();
+            let count = self.deliveries.recv_many(&mut given, limit.max(1)).await;
+            if self.all {
+                let _ = self.commands.send(Command::Taken(count));
+            }
+            (count > 0).then_some(given)
+        })
+    }
+
+    fn acknowledger(&self) -> Box<dyn Acknowledge> {
+        Box::new(Acknowledger(self.commands.clone()))
+    }
+
+    fn close(self: Box<Self>) -> Pending<'static, ()> {
+        let (done, closed) = oneshot::channel();
+        let _ = self.commands.send(Command::Close(Some(done)));
+        Box::pin(async move {
+            let _ = closed.await;
+        })
+    }
+}
+
+impl Drop for PulsarReader {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Close(None));
+    }
+}
+
+#[derive(Debug)]
+struct Acknowledger(mpsc::UnboundedSender<Command>);
+
+impl Acknowledge for Acknowledger {
+    fn acknowledge(&self, tags: &[u64]) {
+        let _ = self.0.send(Command::Acknowledge(tags.to_vec()));
+    }
+
+    fn give_back(&self, tags: &[u64]) {
+        let _ = self.0.send(Command::GiveBack(tags.to_vec()));
+    }
+}
+
+/// The reader shall end.
+struct Close(Option<oneshot::Sender<()>>);
+
+/// Why a consumer is used no longer.
+enum End {
+    Broken(Fault),
+    Close(Close),
+}
+
+struct Task {
+    hub: Arc<Hub>,
+    subscription: Subscription,
+    /// Whether the topic goes with this reader.
+    deletes: bool,
+    /// Whether messages are acknowledged as they come.
+    all: bool,
+    held: Held,
+    deliver: mpsc::UnboundedSender<Delivery>,
+    orders: mpsc::UnboundedReceiver<Command>,
+    closing: watch::Receiver<bool>,
+    /// Messages in the queue, of a reader that acknowledges nothing.
+    queued: usize,
+    /// The last message, of a reader without a memory in the broker.
+    last: Option<MessageIdData>,
+    /// Acknowledgements for the next consumer.
+    unsent: VecDeque<MessageIdData>,
+    backoff: Backoff,
+}
+
+impl Task {
+    async fn run(mut self, first: Bytewise) {
+        let mut consumer = first;
+        let close = loop {
+            match self.serve(&mut consumer).await {
+                End::Close(close) => {
+                    barrier(&mut consumer).await;
+                    drop(consumer);
+                    break close;
+                }
+                End::Broken(fault) => self.tell(&fault),
+            }
+            drop(consumer);
+            match self.rebuild().await {
+                Ok(next) => consumer = next,
+                Err(close) => break close,
+            }
+        };
+        if self.deletes
+            && let Err(error) = self.hub.topics.delete(&self.subscription.topic).await
+        {
+            // Its time will come: a transient topic that nobody reads is deleted by the broker.
+            tracing::debug!(%error, "a topic outlives its reader");
+        }
+        if let Close(Some(done)) = close {
+            let _ = done.send(());
+        }
+    }
+
+    fn tell(&mut self, fault: &Fault) {
+        if self.backoff.tell() {
+            let topic = self.subscription.topic.url();
+            tracing::warn!(%topic, %fault, "cannot read from Pulsar; trying again");
+        }
+    }
+
+    /// Another consumer, however long it takes.
+    async fn rebuild(&mut self) -> Result<Bytewise, Close> {
+        loop {
+            let pause = self.backoff.draw();
+            self.meanwhile(tokio::time::sleep(pause)).await?;
+            let (hub, subscription) = (Arc::clone(&self.hub), self.subscription.clone());
+            let after = self.last.clone();
+            let open = async move { subscription.open(&hub, after).await };
+            match self.meanwhile(open).await? {
+                Ok(consumer) => return Ok(consumer),
+                Err(fault) => self.tell(&fault),
+            }
+        }
+    }
+
+    /// Waits for something that is not the consumer, which is none.
+    async fn meanwhile<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Close> {
+        tokio::pin!(future);
+        loop {
+            tokio::select! {
+                answer = &mut future => return Ok(answer),
+                order = self.orders.recv() => {
+                    let order = order.unwrap_or(Command::Close(None));
+                    self.obey(order, &mut Vec::new())?;
+                }
+                () = closed(&mut self.closing) => return Err(Close(None)),
+            }
+        }
+    }
+
+    /// Does what an order says; what the broker must be asked for again goes to `again`.
+    fn obey(&mut self, order: Command, again: &mut Vec<MessageIdData>) -> Result<(), Close> {
+        match order {
+            Command::Acknowledge(tags) => {
+                let settled = tags.into_iter().filter_map(|tag| self.held.settle(tag));
+                self.unsent.extend(settled);
+            }
+            Command::GiveBack(tags) => {
+                again.extend(tags.into_iter().filter_map(|tag| self.held.give_back(tag)));
+            }
+            Command::Taken(count) => self.queued -= count,
+            Command::Close(done) => return Err(Close(done)),
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        if self.all {
+            return self.queued < self.subscription.window.messages.max(1);
+        }
+        self.held.has_room()
+    }
+
+    /// Reads until something is wrong or the reader closes.
+    async fn serve(&mut self, consumer: &mut Bytewise) -> End {
+        let mut orders = Vec::new();
+        let shared = self.subscription.reading == Reading::Shared;
+        loop {
+            // Both the acknowledgements that came with the last orders, and old ones.
+            if let Err(fault) = self.acknowledge(consumer).await {
+                return End::Broken(fault);
+            }
+            let room = self.has_room();
+            let patience = if room { SILENCE } else { PATIENCE };
+            tokio::select! {
+                biased;
+                count = self.orders.recv_many(&mut orders, AT_ONCE) => {
+                    if count == 0 {
+                        return End::Close(Close(None));
+                    }
+                    if let Some(end) = self.obey_all(consumer, &mut orders).await {
+                        return end;
+                    }
+                }
+                () = closed(&mut self.closing) => return End::Close(Close(None)),
+                came = consumer.next(), if room => {
+                    if let Err(fault) = self.take(consumer, came).await {
+                        return End::Broken(fault);
+                    }
+                }
+                () = tokio::time::sleep(patience), if room || shared => {
+                    let checked = match room {
+                        true => self.check(consumer).await,
+                        false => hand_on(consumer).await,
+                    };
+                    if let Err(fault) = checked {
+                        return End::Broken(fault);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn obey_all(
+        &mut self,
+        consumer: &mut Bytewise,
+        orders: &mut Vec<Command>,
+    ) -> Option<End> {
+        let mut again = Vec::new();
+        let mut close = None;
+        for order in orders.drain(..) {
+            if let Err(order) = self.obey(order, &mut again) {
+                // Dropping the reader says it once more; the first is the one that waits.
+                close.get_or_insert(order);
+            }
+        }
+        for id in again {
+            if let Err(error) = consumer.nack_with_id(ITS_TOPIC, id).await {
+                return Some(End::Broken(Fault::Trouble(error.to_string())));
+            }
+        }
+        if close.is_some() {
+            // Before the consumer goes. If it cannot, the messages come again.
+            let _ = self.acknowledge(consumer).await;
+        }
+        close.map(End::Close)
+    }
+
+    async fn acknowledge(&mut self, consumer: &mut Bytewise) -> Result<(), Fault> {
+        while let Some(id) = self.unsent.front() {
+            let sent = consumer.ack_with_id(ITS_TOPIC, id.clone()).await;
+            sent.map_err(|error| Fault::Trouble(error.to_string()))?;
+            self.unsent.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Gives out a message, and those that lie ready behind it.
+    async fn take(&mut self, consumer: &mut Bytewise, first: Next) -> Result<(), Fault> {
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(ready) = next {
+            self.give(came(ready)?);
+            taken += 1;
+            // Whatever is asked for here must be given out: it is gone from the library.
+            next = match taken < AT_ONCE && self.has_room() {
+                true => consumer.next().now_or_never(),
+                false => None,
+            };
+        }
+        if self.backoff.reset() {
+            let topic = self.subscription.topic.url();
+            tracing::info!(%topic, "reading from Pulsar works again");
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, came: Came) {
+        if self.all {
+            let old = self
+                .last
+                .as_ref()
+                .is_some_and(|last| key(last) >= key(&came.id));
+            if old {
+                return;
+            }
+            self.last = Some(came.id.clone());
+            self.unsent.push_back(came.id.clone());
+            self.queued += 1;
+        } else if self.held.knows(&came) {
+            return;
+        }
+        self.hub.received.fetch_add(1, Ordering::Relaxed);
+        let delivery = match self.all {
+            true => Delivery {
+                tag: 0,
+                payload: came.payload,
+                redeliveries: 0,
+            },
+            false => self.held.give(came),
+        };
+        let _ = self.deliver.send(delivery);
+    }
+
+    /// Asks a silent consumer whether it lives.
+    async fn check(&mut self, consumer: &mut Bytewise) -> Result<(), Fault> {
+        let tries = ANSWER.as_millis() / STEP.as_millis();
+        for _ in 0..tries {
+            match tokio::time::timeout(STEP, consumer.check_connection()).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => return Err(fault(&error)),
+                // It cannot answer while it has a message for us.
+                Err(_) => {
+                    if let Some(ready) = consumer.next().now_or_never() {
+                        return self.take(consumer, ready).await;
+                    }
+                }
+            }
+        }
+        Err(Fault::Trouble("the broker does not answer".to_owned()))
+    }
+}
+
+/// After so long without an answer, one looks whether messages are in its way.
+const STEP: Duration = Duration::from_millis(250);
+
+type Next = Option<Result<pulsar::consumer::Message<Vec<u8>>, pulsar::Error>>;
+
+/// Ends when the transport closes.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+/// Where a message is in its topic.
+fn key(id: &MessageIdData) -> (u64, u64, i32) {
+    (id.ledger_id, id.entry_id, id.batch_index.unwrap_or(-1))
+}
+
+fn came(next: Next) -> Result<Came, Fault> {
+    let message = match next {
+        Some(Ok(message)) => message,
+        Some(Err(error)) => return Err(fault(&error)),
+        None => return Err(Fault::Trouble("the consumer ended".to_owned())),
+    };
+    let batch = message.payload.metadata.num_messages_in_batch;
+    Ok(Came {
+        id: message.message_id().clone(),
+        batch: batch.and_then(|size| usize::try_from(size).ok()),
+        payload: Bytes::from(message.payload.data),
+    })
+}
+
+/// Gives back what lies ready in the library, for other readers: this one has been full for long.
+async fn hand_on(consumer: &mut Bytewise) -> Result<(), Fault> {
+    for _ in 0..AT_ONCE {
+        let Some(ready) = consumer.next().now_or_never() else {
+            break;
+        };
+        let id = came(ready)?.id;
+        let given = consumer.nack_with_id(ITS_TOPIC, id).await;
+        given.map_err(|error| Fault::Trouble(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Waits until the broker has all acknowledgements: they are before this question in the same
+/// queue. What comes meanwhile goes to the next reader.
+async fn barrier(consumer: &mut Bytewise) {
+    let tries = BARRIER.as_millis() / STEP.as_millis();
+    for _ in 0..tries {
+        while let Some(Some(Ok(_))) = consumer.next().now_or_never() {}
+        if let Ok(answer) = tokio::time::timeout(STEP, consumer.check_connection()).await {
+            if let Err(error) = answer {
+                tracing::debug!(%error, "acknowledgements may be lost; messages come again");
+            }
+            return;
+        }
+    }
+}
