@@ -12,6 +12,10 @@ use infinitic_runtime::cluster::memory::store::MemorySharedStore;
 use infinitic_runtime::cluster::store::{
     Beat, CommitId, Epoch, Fleet, HistoryRow, MemberId, Part, PartCommit, SharedStore, Written,
 };
+#[cfg(feature = "postgres")]
+use infinitic_runtime::store::postgres::PostgresStore;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use infinitic_runtime::store::sql::SqlSettings;
 
 /// Longer than any test runs.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
@@ -67,14 +71,30 @@ impl Lab {
     pub(crate) async fn handle(&self) -> Arc<dyn SharedStore> {
         match self.kind {
             Kind::memory => Arc::new(self.memory.clone()),
-            Kind::postgres | Kind::mysql | Kind::redis => {
-                unreachable!("left out in `Lab::of`: {} {}", self.url, self.prefix)
-            }
+            #[cfg(feature = "postgres")]
+            Kind::postgres => Arc::new(PostgresStore::open(&self.sql()).await.unwrap()),
+            left_out => unreachable!("{left_out:?} was left out in `Lab::of`"),
         }
     }
 
     /// Removes the test's rows from the server.
-    pub(crate) async fn erase(self) {}
+    pub(crate) async fn erase(self) {
+        match self.kind {
+            #[cfg(feature = "postgres")]
+            Kind::postgres => {
+                let store = PostgresStore::open(&self.sql()).await.unwrap();
+                store.erase().await.unwrap();
+            }
+            _ => {}
+        }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn sql(&self) -> SqlSettings {
+        SqlSettings::new(&self.url)
+            .prefix(&self.prefix)
+            .connections(4)
+    }
 
     /// A handle, and a member that owns the only partition of a workflow.
     pub(crate) async fn owner(&self) -> Owner {
