@@ -11,6 +11,8 @@ mod claims;
 mod fences;
 mod lab;
 mod members;
+#[cfg(feature = "postgres")]
+mod on_postgres;
 mod reads;
 mod sizes;
 mod stress;
