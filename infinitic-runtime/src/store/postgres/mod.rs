@@ -3,13 +3,13 @@
 //! # What it needs
 //!
 //! - A role that may connect and, at the first start, make tables: `GRANT CREATE, USAGE ON SCHEMA
-//!   … TO …`. The tables are made once, by whichever worker is first. Later starts need no more than
-//!   `SELECT, INSERT, UPDATE, DELETE` on them.
+//!   … TO …`. The tables are made once, by whichever worker is first. Later starts need no more
+//!   than `SELECT, INSERT, UPDATE, DELETE` on them.
 //! - `fsync = on` and `synchronous_commit = on` (the defaults): an answered write is durable. The
 //!   store looks at the start, and warns when they are off. With replicas, `synchronous_commit`
 //!   and `synchronous_standby_names` decide whether a failover may lose answered writes.
-//! - As many connections a worker as [`SqlSettings::connections`] says (8). They are kept open, in a
-//!   session of their own: a proxy in between must pool sessions, not transactions.
+//! - As many connections a worker as [`SqlSettings::connections`] says (8). They are kept open, in
+//!   a session of their own: a proxy in between must pool sessions, not transactions.
 //! - Autovacuum. Index rows come and go; the tables are set to be vacuumed early.
 //!
 //! # How it writes

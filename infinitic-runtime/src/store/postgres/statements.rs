@@ -152,81 +152,64 @@ pub(crate) fn fill(text: &str, names: &Names) -> String {
     })
 }
 
-/// Parameters follow each other as the parts of the statement do.
+/// The partitions that may be written: their rows are locked until the transaction ends.
+const FENCE: &str = "WITH fence AS (UPDATE {parts} part SET committed = wanted.commit \
+     FROM unnest($::int4[], $::int8[], $::int8[]) AS wanted(id, epoch, commit) \
+     WHERE part.id = wanted.id AND part.epoch = wanted.epoch AND part.owner IS NOT NULL \
+     AND part.committed < wanted.commit RETURNING part.id, part.committed)";
+
+/// Rows whose instance ends where they say.
+const APPENDS: &str = ", appended AS (INSERT INTO {history} (part, id, row, commit_id, value) \
+     SELECT new.part, new.id, new.row, fence.committed, new.value \
+     FROM unnest($::int4[], $::uuid[], $::int4[], $::int8[], $::bytea[]) \
+     AS new(part, id, row, after, value) JOIN fence ON fence.id = new.part \
+     LEFT JOIN LATERAL (SELECT old.row, old.commit_id FROM {history} old \
+     WHERE old.part = new.part AND old.id = new.id ORDER BY old.row DESC LIMIT 1) \
+     AS last ON true WHERE new.row = coalesce(last.row + 1, 0) \
+     AND (new.row = 0 OR new.after = last.commit_id) \
+     ON CONFLICT DO NOTHING RETURNING 1)";
+
+const PUTS: &str = ", put AS (INSERT INTO {rows} (part, tab, key, value) \
+     SELECT new.part, new.tab, new.key, new.value \
+     FROM unnest($::int4[], $::int2[], $::bytea[], $::bytea[]) AS new(part, tab, key, value) \
+     JOIN fence ON fence.id = new.part \
+     ON CONFLICT (part, tab, key) DO UPDATE SET value = excluded.value)";
+
+const REMOVALS: &str = ", removed AS (DELETE FROM {rows} old \
+     USING unnest($::int4[], $::int2[], $::bytea[]) AS gone(part, tab, key), fence \
+     WHERE fence.id = gone.part AND old.part = gone.part AND old.tab = gone.tab \
+     AND old.key = gone.key)";
+
+const PURGES: &str = ", purged AS (DELETE FROM {history} old \
+     USING unnest($::int4[], $::uuid[], $::int4[]) AS gone(part, id, row), fence \
+     WHERE fence.id = gone.part AND old.part = gone.part AND old.id = gone.id \
+     AND old.row = gone.row)";
+
+/// The statement of a round: which partitions it took, and how many rows it appended.
 fn write(kinds: Kinds) -> String {
-    let mut next = 0;
-    let mut parameter = |of: &str| {
-        next += 1;
-        format!("${next}::{of}[]")
+    let mut sql = FENCE.to_owned();
+    for (is_there, part) in [
+        (kinds.appends, APPENDS),
+        (kinds.puts, PUTS),
+        (kinds.removals, REMOVALS),
+        (kinds.purges, PURGES),
+    ] {
+        if is_there {
+            sql += part;
+        }
+    }
+    sql += match kinds.appends {
+        true => " SELECT (SELECT array_agg(id) FROM fence), (SELECT count(*) FROM appended)",
+        false => " SELECT (SELECT array_agg(id) FROM fence), 0::int8",
     };
-    // The rows of partitions that may be written, locked until the transaction ends.
-    let mut sql = format!(
-        "WITH fence AS (UPDATE {{parts}} part SET committed = wanted.commit \
-         FROM unnest({}, {}, {}) AS wanted(id, epoch, commit) \
-         WHERE part.id = wanted.id AND part.epoch = wanted.epoch AND part.owner IS NOT NULL \
-         AND part.committed < wanted.commit RETURNING part.id, part.committed)",
-        parameter("int4"),
-        parameter("int8"),
-        parameter("int8"),
-    );
-    if kinds.appends {
-        sql += &format!(
-            ", appended AS (INSERT INTO {{history}} (part, id, row, commit_id, value) \
-             SELECT new.part, new.id, new.row, fence.committed, new.value \
-             FROM unnest({}, {}, {}, {}, {}) AS new(part, id, row, after, value) \
-             JOIN fence ON fence.id = new.part \
-             LEFT JOIN LATERAL (SELECT old.row, old.commit_id FROM {{history}} old \
-             WHERE old.part = new.part AND old.id = new.id ORDER BY old.row DESC LIMIT 1) \
-             AS last ON true \
-             WHERE new.row = coalesce(last.row + 1, 0) \
-             AND (new.row = 0 OR new.after = last.commit_id) \
-             ON CONFLICT DO NOTHING RETURNING 1)",
-            parameter("int4"),
-            parameter("uuid"),
-            parameter("int4"),
-            parameter("int8"),
-            parameter("bytea"),
-        );
-    }
-    if kinds.puts {
-        sql += &format!(
-            ", put AS (INSERT INTO {{rows}} (part, tab, key, value) \
-             SELECT new.part, new.tab, new.key, new.value \
-             FROM unnest({}, {}, {}, {}) AS new(part, tab, key, value) \
-             JOIN fence ON fence.id = new.part \
-             ON CONFLICT (part, tab, key) DO UPDATE SET value = excluded.value)",
-            parameter("int4"),
-            parameter("int2"),
-            parameter("bytea"),
-            parameter("bytea"),
-        );
-    }
-    if kinds.removals {
-        sql += &format!(
-            ", removed AS (DELETE FROM {{rows}} old \
-             USING unnest({}, {}, {}) AS gone(part, tab, key), fence \
-             WHERE fence.id = gone.part AND old.part = gone.part AND old.tab = gone.tab \
-             AND old.key = gone.key)",
-            parameter("int4"),
-            parameter("int2"),
-            parameter("bytea"),
-        );
-    }
-    if kinds.purges {
-        sql += &format!(
-            ", purged AS (DELETE FROM {{history}} old \
-             USING unnest({}, {}, {}) AS gone(part, id, row), fence \
-             WHERE fence.id = gone.part AND old.part = gone.part AND old.id = gone.id \
-             AND old.row = gone.row)",
-            parameter("int4"),
-            parameter("uuid"),
-            parameter("int4"),
-        );
-    }
-    let appended = if kinds.appends {
-        "(SELECT count(*) FROM appended)"
-    } else {
-        "0::int8"
-    };
-    sql + &format!(" SELECT (SELECT array_agg(id) FROM fence), {appended}")
+    numbered(&sql)
+}
+
+/// Numbers the parameters, which are bound in the order in which they stand.
+fn numbered(sql: &str) -> String {
+    let mut parts = sql.split('$');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.zip(1..).fold(first, |sql, (part, number)| {
+        sql + &format!("${number}{part}")
+    })
 }
