@@ -82,6 +82,17 @@ async fn stores() -> Vec<(Arc<dyn SharedStore>, &'static str)> {
         let store = PostgresStore::open(&settings).await.unwrap();
         stores.push((Arc::new(store), "PostgreSQL"));
     }
+    #[cfg(feature = "mysql")]
+    if let Ok(url) = std::env::var("INFINITIC_MYSQL_URL") {
+        use infinitic_runtime::store::mysql::MysqlStore;
+        use infinitic_runtime::store::sql::SqlSettings;
+        let settings = SqlSettings::new(url).prefix("speed_");
+        let store = MysqlStore::open(&settings).await.unwrap();
+        store.erase().await.unwrap();
+        drop(store);
+        let store = MysqlStore::open(&settings).await.unwrap();
+        stores.push((Arc::new(store), "MySQL"));
+    }
     stores
 }
 

@@ -13,6 +13,8 @@ use infinitic_runtime::cluster::memory::store::MemorySharedStore;
 use infinitic_runtime::cluster::store::{
     Beat, CommitId, Epoch, Fleet, HistoryRow, MemberId, Part, PartCommit, SharedStore, Written,
 };
+#[cfg(feature = "mysql")]
+use infinitic_runtime::store::mysql::MysqlStore;
 #[cfg(feature = "postgres")]
 use infinitic_runtime::store::postgres::PostgresStore;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -85,6 +87,8 @@ impl Lab {
             Kind::memory => Arc::new(self.memory.clone()),
             #[cfg(feature = "postgres")]
             Kind::postgres => Arc::new(PostgresStore::open(&self.sql()).await.unwrap()),
+            #[cfg(feature = "mysql")]
+            Kind::mysql => Arc::new(MysqlStore::open(&self.sql()).await.unwrap()),
             left_out => unreachable!("{left_out:?} was left out in `Lab::of`"),
         }
     }
@@ -95,6 +99,11 @@ impl Lab {
             #[cfg(feature = "postgres")]
             Kind::postgres => {
                 let store = PostgresStore::open(&self.sql()).await.unwrap();
+                store.erase().await.unwrap();
+            }
+            #[cfg(feature = "mysql")]
+            Kind::mysql => {
+                let store = MysqlStore::open(&self.sql()).await.unwrap();
                 store.erase().await.unwrap();
             }
             _ => {}

@@ -79,7 +79,7 @@ pub(crate) async fn a_lease_runs_out_by_the_clock_of_the_store(lab: &Lab) {
             "it never ends"
         );
     }
-    let fleet = beat(&store, "short", "A", LEASE).await;
+    let fleet = beat(&store, "short", "A", LONG).await;
     assert_eq!(ids(&fleet), [&member("long"), &member("short")]);
 }
 
