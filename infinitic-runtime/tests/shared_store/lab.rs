@@ -12,6 +12,8 @@ use infinitic_runtime::cluster::memory::store::MemorySharedStore;
 use infinitic_runtime::cluster::store::{
     Beat, CommitId, Epoch, Fleet, HistoryRow, MemberId, Part, PartCommit, SharedStore, Written,
 };
+#[cfg(feature = "redis")]
+use infinitic_runtime::store::redis::{RedisSettings, RedisStore};
 
 /// Longer than any test runs.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
@@ -67,6 +69,12 @@ impl Lab {
     pub(crate) async fn handle(&self) -> Arc<dyn SharedStore> {
         match self.kind {
             Kind::memory => Arc::new(self.memory.clone()),
+            #[cfg(feature = "redis")]
+            Kind::redis => Arc::new(self.redis().await),
+            #[allow(
+                unreachable_patterns,
+                reason = "which are left depends on the features"
+            )]
             Kind::postgres | Kind::mysql | Kind::redis => {
                 unreachable!("left out in `Lab::of`: {} {}", self.url, self.prefix)
             }
@@ -74,7 +82,18 @@ impl Lab {
     }
 
     /// Removes the test's rows from the server.
-    pub(crate) async fn erase(self) {}
+    pub(crate) async fn erase(self) {
+        #[cfg(feature = "redis")]
+        if self.kind == Kind::redis {
+            self.redis().await.erase().await.unwrap();
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    async fn redis(&self) -> RedisStore {
+        let settings = RedisSettings::new(&self.url).prefix(&self.prefix);
+        RedisStore::open(&settings).await.unwrap()
+    }
 
     /// A handle, and a member that owns the only partition of a workflow.
     pub(crate) async fn owner(&self) -> Owner {
