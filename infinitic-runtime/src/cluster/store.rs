@@ -83,6 +83,18 @@ impl CommitId {
     }
 }
 
+impl HistoryRow {
+    /// Fills in which commit this row comes after, from the row that was read before it.
+    pub(crate) fn follow(&mut self, before: Option<&Self>) {
+        self.after = match before {
+            Some(before) if before.id == self.id && before.row.checked_add(1) == Some(self.row) => {
+                before.commit
+            }
+            Some(_) | None => CommitId::NONE,
+        };
+    }
+}
+
 /// What one round of a partition writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartCommit {

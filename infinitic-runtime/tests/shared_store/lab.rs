@@ -1,6 +1,7 @@
 //! Where the tests get their stores, and short words for what they do with them.
 
-use std::sync::Arc;
+use std::io::Write as _;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,8 +13,14 @@ use infinitic_runtime::cluster::memory::store::MemorySharedStore;
 use infinitic_runtime::cluster::store::{
     Beat, CommitId, Epoch, Fleet, HistoryRow, MemberId, Part, PartCommit, SharedStore, Written,
 };
+#[cfg(feature = "mysql")]
+use infinitic_runtime::store::mysql::MysqlStore;
+#[cfg(feature = "postgres")]
+use infinitic_runtime::store::postgres::PostgresStore;
 #[cfg(feature = "redis")]
 use infinitic_runtime::store::redis::{RedisSettings, RedisStore};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use infinitic_runtime::store::sql::SqlSettings;
 
 /// Longer than any test runs.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
@@ -26,6 +33,18 @@ pub(crate) enum Kind {
     postgres,
     mysql,
     redis,
+}
+
+impl Kind {
+    /// Says once, and even when all tests pass, that a store was not tested.
+    fn left_out(self, todo: String) {
+        static TOLD: [Once; 4] = [const { Once::new() }; 4];
+        TOLD[self as usize].call_once(|| {
+            // The harness would hold back what `eprintln!` writes.
+            let text = format!("\nLEFT OUT: no test of {self:?} has run; {todo}\n");
+            std::io::stderr().write_all(text.as_bytes()).unwrap();
+        });
+    }
 }
 
 /// Rows that only one test sees.
@@ -49,12 +68,11 @@ impl Lab {
         };
         let url = std::env::var(variable).unwrap_or_default();
         if kind != Kind::memory && (url.is_empty() || !is_built) {
-            let missing = if is_built {
+            kind.left_out(if is_built {
                 format!("set {variable}")
             } else {
                 format!("build with the feature `{kind:?}`")
-            };
-            eprintln!("LEFT OUT: {kind:?} is not tested; {missing}");
+            });
             return None;
         }
         Some(Self {
@@ -69,24 +87,41 @@ impl Lab {
     pub(crate) async fn handle(&self) -> Arc<dyn SharedStore> {
         match self.kind {
             Kind::memory => Arc::new(self.memory.clone()),
+            #[cfg(feature = "postgres")]
+            Kind::postgres => Arc::new(PostgresStore::open(&self.sql()).await.unwrap()),
+            #[cfg(feature = "mysql")]
+            Kind::mysql => Arc::new(MysqlStore::open(&self.sql()).await.unwrap()),
             #[cfg(feature = "redis")]
             Kind::redis => Arc::new(self.redis().await),
-            #[allow(
-                unreachable_patterns,
-                reason = "which are left depends on the features"
-            )]
-            Kind::postgres | Kind::mysql | Kind::redis => {
-                unreachable!("left out in `Lab::of`: {} {}", self.url, self.prefix)
-            }
+            #[allow(unreachable_patterns, reason = "none is left with all features")]
+            left_out => unreachable!("{left_out:?} was left out in `Lab::of`"),
         }
     }
 
     /// Removes the test's rows from the server.
     pub(crate) async fn erase(self) {
-        #[cfg(feature = "redis")]
-        if self.kind == Kind::redis {
-            self.redis().await.erase().await.unwrap();
+        match self.kind {
+            #[cfg(feature = "postgres")]
+            Kind::postgres => {
+                let store = PostgresStore::open(&self.sql()).await.unwrap();
+                store.erase().await.unwrap();
+            }
+            #[cfg(feature = "mysql")]
+            Kind::mysql => {
+                let store = MysqlStore::open(&self.sql()).await.unwrap();
+                store.erase().await.unwrap();
+            }
+            #[cfg(feature = "redis")]
+            Kind::redis => self.redis().await.erase().await.unwrap(),
+            _ => {}
         }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn sql(&self) -> SqlSettings {
+        SqlSettings::new(&self.url)
+            .prefix(&self.prefix)
+            .connections(4)
     }
 
     #[cfg(feature = "redis")]

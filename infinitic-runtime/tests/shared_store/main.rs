@@ -11,6 +11,10 @@ mod claims;
 mod fences;
 mod lab;
 mod members;
+#[cfg(feature = "mysql")]
+mod on_mysql;
+#[cfg(feature = "postgres")]
+mod on_postgres;
 mod reads;
 mod sizes;
 mod stress;

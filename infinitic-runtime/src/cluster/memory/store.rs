@@ -308,20 +308,19 @@ impl PartRows {
     }
 
     fn history_of(&self, id: InstanceId) -> Vec<HistoryRow> {
-        let rows = self.history.range((id, 0)..=(id, u32::MAX));
-        let rows = rows.map(|((id, row), (commit, value))| {
-            let before = row
-                .checked_sub(1)
-                .and_then(|row| self.history.get(&(*id, row)));
-            HistoryRow {
+        let mut history: Vec<HistoryRow> = Vec::new();
+        for ((id, row), (commit, value)) in self.history.range((id, 0)..=(id, u32::MAX)) {
+            let mut row = HistoryRow {
                 id: *id,
                 row: *row,
-                after: before.map_or(CommitId::NONE, |(by, _)| *by),
+                after: CommitId::NONE,
                 commit: *commit,
                 value: value.clone(),
-            }
-        });
-        rows.collect()
+            };
+            row.follow(history.last());
+            history.push(row);
+        }
+        history
     }
 }
 
