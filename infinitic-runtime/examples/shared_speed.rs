@@ -1,8 +1,8 @@
 //! What rounds cost in a shared database: run by hand, optimised, on Linux.
 //!
 //! `INFINITIC_POSTGRES_URL=… cargo run --release -p infinitic-runtime --features postgres --example
-//! shared_speed`; likewise for MySQL. `SHARED_SERVER_PID` is the server's process, whose time and
-//! that of its children is told too; `SHARED_SECONDS` sets the length of each run.
+//! shared_speed`; likewise for MySQL and Redis. `SHARED_SERVER_PID` is the server's process, whose
+//! time and that of its children is told too; `SHARED_SECONDS` sets the length of each run.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 #![allow(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
 
@@ -92,6 +92,14 @@ async fn stores() -> Vec<(Arc<dyn SharedStore>, &'static str)> {
         drop(store);
         let store = MysqlStore::open(&settings).await.unwrap();
         stores.push((Arc::new(store), "MySQL"));
+    }
+    #[cfg(feature = "redis")]
+    if let Ok(url) = std::env::var("INFINITIC_REDIS_URL") {
+        use infinitic_runtime::store::redis::{RedisSettings, RedisStore};
+        let settings = RedisSettings::new(url).prefix("speed");
+        let store = RedisStore::open(&settings).await.unwrap();
+        store.erase().await.unwrap();
+        stores.push((Arc::new(store), "Redis"));
     }
     stores
 }

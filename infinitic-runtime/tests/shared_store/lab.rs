@@ -17,6 +17,8 @@ use infinitic_runtime::cluster::store::{
 use infinitic_runtime::store::mysql::MysqlStore;
 #[cfg(feature = "postgres")]
 use infinitic_runtime::store::postgres::PostgresStore;
+#[cfg(feature = "redis")]
+use infinitic_runtime::store::redis::{RedisSettings, RedisStore};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use infinitic_runtime::store::sql::SqlSettings;
 
@@ -89,6 +91,9 @@ impl Lab {
             Kind::postgres => Arc::new(PostgresStore::open(&self.sql()).await.unwrap()),
             #[cfg(feature = "mysql")]
             Kind::mysql => Arc::new(MysqlStore::open(&self.sql()).await.unwrap()),
+            #[cfg(feature = "redis")]
+            Kind::redis => Arc::new(self.redis().await),
+            #[allow(unreachable_patterns, reason = "none is left with all features")]
             left_out => unreachable!("{left_out:?} was left out in `Lab::of`"),
         }
     }
@@ -106,6 +111,8 @@ impl Lab {
                 let store = MysqlStore::open(&self.sql()).await.unwrap();
                 store.erase().await.unwrap();
             }
+            #[cfg(feature = "redis")]
+            Kind::redis => self.redis().await.erase().await.unwrap(),
             _ => {}
         }
     }
@@ -115,6 +122,12 @@ impl Lab {
         SqlSettings::new(&self.url)
             .prefix(&self.prefix)
             .connections(4)
+    }
+
+    #[cfg(feature = "redis")]
+    async fn redis(&self) -> RedisStore {
+        let settings = RedisSettings::new(&self.url).prefix(&self.prefix);
+        RedisStore::open(&settings).await.unwrap()
     }
 
     /// A handle, and a member that owns the only partition of a workflow.
