@@ -33,16 +33,10 @@ pub(super) fn is_no_table(error: &CallError) -> bool {
 pub(super) fn at_start(error: &CallError, settings: &SqlSettings) -> StoreError {
     let place = settings.place();
     let Some(number) = number(error) else {
-        let StoreError::Io(text) = error.passing(&place) else {
-            unreachable!("errors that may pass are of that kind");
-        };
+        let told = error.told();
         return StoreError::Io(format!(
-            "{text}; does it run there, and is the address right?"
+            "the database {place}: {told}; does it run there, and is the address right?"
         ));
-    };
-    let told = match error {
-        CallError::Failed(error) => error.to_string(),
-        CallError::Hung(_) => String::new(),
     };
     let database = settings.schema.as_deref().unwrap_or("the database");
     let todo = match number {
@@ -57,5 +51,5 @@ pub(super) fn at_start(error: &CallError, settings: &SqlSettings) -> StoreError 
         ),
         _ => return error.passing(&place),
     };
-    StoreError::Refused(format!("the database {place}: {told}; {todo}"))
+    StoreError::Refused(format!("the database {place}: {}; {todo}", error.told()))
 }

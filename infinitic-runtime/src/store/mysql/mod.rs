@@ -35,12 +35,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use infinitic_core::names::WorkflowName;
 use infinitic_core::{InstanceId, Timestamp};
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
+use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, MySql, MySqlConnection, MySqlPool, Row as _};
 
 use super::sql::SqlSettings;
 use super::sql::batch::PartNumber;
-use super::sql::connections::{Connections, Prepare};
+use super::sql::connections::{Connections, Prepare, Source};
 use crate::backend::{StoreError, Table};
 use crate::cluster::store::{
     Beat, Claim, Epoch, Fleet, HistoryRow, Member, MemberId, Owned, Part, PartCommit, Pending,
@@ -79,14 +79,8 @@ impl MysqlStore {
                  mysql://user:password@host:3306/database"
             ))
         })?;
-        let pool = MySqlPoolOptions::new()
-            .max_connections(settings.connections)
-            .acquire_timeout(settings.timeout)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(options.disable_statement_logging());
-        Self::start(pool, true, settings).await
+        let options = Box::new(options.disable_statement_logging());
+        Self::start(Source::Server(options), settings).await
     }
 
     /// The same with connections of the application's pool; the `url` of the settings is only told
@@ -98,16 +92,12 @@ impl MysqlStore {
     /// As [`MysqlStore::open`].
     pub async fn with_pool(pool: MySqlPool, settings: &SqlSettings) -> Result<Self, StoreError> {
         settings.check()?;
-        Self::start(pool, false, settings).await
+        Self::start(Source::Pool(pool), settings).await
     }
 
-    async fn start(
-        pool: MySqlPool,
-        is_own: bool,
-        settings: &SqlSettings,
-    ) -> Result<Self, StoreError> {
+    async fn start(source: Source<MySql>, settings: &SqlSettings) -> Result<Self, StoreError> {
         let store = Self {
-            connections: Connections::new(pool, is_own, settings),
+            connections: Connections::new(source, settings),
             names: Names::new(settings),
             numbers: Mutex::default(),
             packet_max: AtomicUsize::default(),
@@ -129,7 +119,7 @@ impl MysqlStore {
             self.connections.count_round_trips(1);
             let call = self.connections.call(async {
                 let mut lease = self.connections.take().await?;
-                let rows = fetch(&mut lease, text.clone()).await?;
+                let rows = fetch(lease.get()?, text.clone()).await?;
                 lease.give_back();
                 Ok(rows)
             });

@@ -94,7 +94,7 @@ impl MysqlStore {
     async fn read_version(&self) -> Result<Option<String>, sqlx::Error> {
         let mut lease = self.connections.take().await?;
         let query = "SELECT value FROM {meta} WHERE name = 'version'";
-        let rows = fetch(&mut lease, self.names.fill(query)).await?;
+        let rows = fetch(lease.get()?, self.names.fill(query)).await?;
         lease.give_back();
         version_in(&rows)
     }
@@ -108,15 +108,15 @@ impl MysqlStore {
             let literal = hex(database.as_bytes());
             let query =
                 format!("SELECT 1 FROM information_schema.schemata WHERE schema_name = {literal}");
-            if fetch(&mut lease, query).await?.is_empty() {
+            if fetch(lease.get()?, query).await?.is_empty() {
                 let make = format!("CREATE DATABASE IF NOT EXISTS `{database}`");
-                fetch(&mut lease, make).await?;
+                fetch(lease.get()?, make).await?;
             }
         }
         // The lock belongs to the session: it ends with it, whatever happens.
         let lock = lock_name(names);
         let locked = fetch(
-            &mut lease,
+            lease.get()?,
             format!("SELECT GET_LOCK({lock}, {LOCK_SECONDS})"),
         )
         .await?;
@@ -128,26 +128,26 @@ impl MysqlStore {
         let begin = "CREATE TABLE IF NOT EXISTS {meta} (name varchar(60) NOT NULL PRIMARY KEY, \
              value varchar(255) NOT NULL) ENGINE = InnoDB; \
              SELECT value FROM {meta} WHERE name = 'version'";
-        let found = version_in(&fetch(&mut lease, names.fill(begin)).await?)?;
+        let found = version_in(&fetch(lease.get()?, names.fill(begin)).await?)?;
         let version = match &found {
             None => 0,
             Some(text) => text.parse().unwrap_or(usize::MAX),
         };
         for migration in MIGRATIONS.iter().skip(version) {
-            fetch(&mut lease, names.fill(migration)).await?;
+            fetch(lease.get()?, names.fill(migration)).await?;
         }
         if version < MIGRATIONS.len() {
             let note = format!("REPLACE INTO {{meta}} VALUES ('version', '{SCHEMA_VERSION}')");
-            fetch(&mut lease, names.fill(&note)).await?;
+            fetch(lease.get()?, names.fill(&note)).await?;
         }
-        fetch(&mut lease, format!("SELECT RELEASE_LOCK({lock})")).await?;
+        fetch(lease.get()?, format!("SELECT RELEASE_LOCK({lock})")).await?;
         lease.give_back();
         Ok(found)
     }
 
     async fn read_settings(&self) -> Result<[i64; 4], sqlx::Error> {
         let mut lease = self.connections.take().await?;
-        let row = sqlx::query(SETTINGS).fetch_one(&mut *lease).await?;
+        let row = sqlx::query(SETTINGS).fetch_one(lease.get()?).await?;
         lease.give_back();
         Ok([
             row.try_get(0)?,

@@ -89,7 +89,7 @@ impl MysqlStore {
         loop {
             let call = self.connections.call(async {
                 let mut lease = self.connections.take().await?;
-                let outcome = self.transact(&mut lease, batch).await?;
+                let outcome = self.transact(lease.get()?, batch).await?;
                 lease.give_back();
                 Ok(outcome)
             });

@@ -8,16 +8,10 @@ use crate::store::sql::connections::CallError;
 pub(super) fn at_start(error: &CallError, settings: &SqlSettings) -> StoreError {
     let place = settings.place();
     let Some(code) = error.code() else {
-        let StoreError::Io(text) = error.passing(&place) else {
-            unreachable!("errors that may pass are of that kind");
-        };
+        let told = error.told();
         return StoreError::Io(format!(
-            "{text}; does it run there, and is the address right?"
+            "the database {place}: {told}; does it run there, and is the address right?"
         ));
-    };
-    let told = match error {
-        CallError::Failed(error) => error.to_string(),
-        CallError::Hung(_) => String::new(),
     };
     let todo = match &*code {
         "28P01" | "28000" => "check user and password in the address, and pg_hba.conf".to_owned(),
@@ -26,7 +20,7 @@ pub(super) fn at_start(error: &CallError, settings: &SqlSettings) -> StoreError 
         "3F000" => "make the schema with CREATE SCHEMA, or name one that is there".to_owned(),
         _ => return error.passing(&place),
     };
-    StoreError::Refused(format!("the database {place}: {told}; {todo}"))
+    StoreError::Refused(format!("the database {place}: {}; {todo}", error.told()))
 }
 
 fn missing_rights(settings: &SqlSettings) -> String {

@@ -35,13 +35,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use infinitic_core::names::WorkflowName;
 use infinitic_core::{InstanceId, Timestamp};
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, PgPool, Postgres, Row as _};
 
 use super::sql::SqlSettings;
 use super::sql::batch::PartNumber;
-use super::sql::connections::{Connections, Prepare};
+use super::sql::connections::{Connections, Prepare, Source};
 use crate::backend::{StoreError, Table};
 use crate::cluster::store::{
     Beat, Claim, Epoch, Fleet, HistoryRow, Member, MemberId, Owned, Part, PartCommit, Pending,
@@ -79,14 +79,8 @@ impl PostgresStore {
             Some(_) => options,
             None => options.application_name("infinitic"),
         };
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.connections)
-            .acquire_timeout(settings.timeout)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(options.disable_statement_logging());
-        Self::start(pool, true, settings).await
+        let options = Box::new(options.disable_statement_logging());
+        Self::start(Source::Server(options), settings).await
     }
 
     /// The same with connections of the application's pool; the `url` of the settings is only told
@@ -98,12 +92,12 @@ impl PostgresStore {
     /// As [`PostgresStore::open`].
     pub async fn with_pool(pool: PgPool, settings: &SqlSettings) -> Result<Self, StoreError> {
         settings.check()?;
-        Self::start(pool, false, settings).await
+        Self::start(Source::Pool(pool), settings).await
     }
 
-    async fn start(pool: PgPool, is_own: bool, settings: &SqlSettings) -> Result<Self, StoreError> {
+    async fn start(source: Source<Postgres>, settings: &SqlSettings) -> Result<Self, StoreError> {
         let store = Self {
-            connections: Connections::new(pool, is_own, settings),
+            connections: Connections::new(source, settings),
             sql: Statements::new(settings),
             numbers: Mutex::default(),
         };
@@ -122,7 +116,7 @@ impl PostgresStore {
     ) -> Result<Vec<PgRow>, StoreError> {
         let call = self.connections.call(async {
             let mut lease = self.connections.take().await?;
-            let rows = query.fetch_all(&mut *lease).await?;
+            let rows = query.fetch_all(lease.get()?).await?;
             lease.give_back();
             Ok(rows)
         });

@@ -87,7 +87,7 @@ impl PostgresStore {
     async fn read_version(&self) -> Result<Option<String>, sqlx::Error> {
         let mut lease = self.connections.take().await?;
         let row = sqlx::query(AssertSqlSafe(self.sql.version.clone()))
-            .fetch_optional(&mut *lease)
+            .fetch_optional(lease.get()?)
             .await?;
         lease.give_back();
         row.map(|row| row.try_get(0)).transpose()
@@ -97,7 +97,7 @@ impl PostgresStore {
     /// meanwhile.
     async fn migrate(&self) -> Result<Option<String>, sqlx::Error> {
         let mut lease = self.connections.take().await?;
-        let mut transaction = lease.begin().await?;
+        let mut transaction = lease.get()?.begin().await?;
         let names = &self.sql.names;
         let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
         sqlx::query(lock)
@@ -145,7 +145,7 @@ impl PostgresStore {
         let query = "SELECT current_setting('synchronous_commit'), current_setting('fsync'), \
              current_setting('full_page_writes')";
         let (synchronous, fsync, full_pages): (String, String, String) =
-            sqlx::query_as(query).fetch_one(&mut *lease).await?;
+            sqlx::query_as(query).fetch_one(lease.get()?).await?;
         lease.give_back();
         let place = self.connections.place();
         if synchronous == "off" {

@@ -62,7 +62,7 @@ impl PostgresStore {
             self.connections.count_round_trips(1);
             let call = self.connections.call(async {
                 let mut lease = self.connections.take().await?;
-                let row = self.bind(batch).fetch_one(&mut *lease).await?;
+                let row = self.bind(batch).fetch_one(lease.get()?).await?;
                 lease.give_back();
                 Ok(row)
             });

@@ -1,19 +1,19 @@
-//! Connections of a store: kept out of the pool, so that a call costs no round trips beside its
-//! own, and never used again after trouble.
+//! Connections of a store: a call costs no round trips beside its own, and a connection is never
+//! used again after trouble.
 //!
-//! A pool of the driver pings each connection when it comes back. Here a connection that answered
-//! well is kept as it is; one whose call failed, hung or was dropped is closed at once, because
-//! what it still does or says belongs to a call that is over.
+//! A pool of the driver pings each connection when it comes back, and waits for a server that is
+//! away without a word on why. Here a connection that answered well is kept as it is; one whose
+//! call failed, hung or was dropped is closed at once, because what it still does or says belongs
+//! to a call that is over; and a server that refuses is heard at once.
 
 use std::fmt;
 use std::future::Future;
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Database, Pool};
+use sqlx::{ConnectOptions as _, Connection, Database, Pool};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::SqlSettings;
@@ -35,12 +35,61 @@ pub(crate) trait Prepare: Database {
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
+/// Where connections come from.
+pub(crate) enum Source<DB: Database> {
+    /// The store's own.
+    Server(Box<<DB::Connection as Connection>::Options>),
+    /// The application's pool.
+    Pool(Pool<DB>),
+}
+
+/// A connection, of whichever source. Dropping it closes its socket here and now: nothing waits
+/// for a server that may hang.
+enum Held<DB: Database> {
+    Own(Option<Box<DB::Connection>>),
+    Lent(Option<PoolConnection<DB>>),
+}
+
+impl<DB: Database> Held<DB> {
+    /// None once it was closed.
+    fn get(&mut self) -> Option<&mut DB::Connection> {
+        match self {
+            Self::Own(connection) => connection.as_deref_mut(),
+            Self::Lent(connection) => connection.as_deref_mut(),
+        }
+    }
+
+    /// Tells the server that this is the end.
+    async fn close(mut self) -> Result<(), sqlx::Error> {
+        match &mut self {
+            Self::Own(connection) => match connection.take() {
+                Some(connection) => connection.close().await,
+                None => Ok(()),
+            },
+            Self::Lent(connection) => match connection.take() {
+                Some(connection) => connection.close().await,
+                None => Ok(()),
+            },
+        }
+    }
+}
+
+impl<DB: Database> Drop for Held<DB> {
+    fn drop(&mut self) {
+        if let Self::Lent(connection) = self
+            && let Some(connection) = connection.take()
+        {
+            // Else it would go back to the pool with our settings, by a task of a runtime that may
+            // be gone.
+            drop(connection.detach());
+        }
+    }
+}
+
 /// The connections of one store.
 pub(crate) struct Connections<DB: Database> {
-    pool: Pool<DB>,
-    /// Whether the pool ends with the store: it is not the application's.
-    is_own: bool,
-    kept: Mutex<Vec<(PoolConnection<DB>, Instant)>>,
+    source: Source<DB>,
+    kept: Mutex<Vec<(Held<DB>, Instant)>>,
     permits: Semaphore,
     timeout: Duration,
     place: String,
@@ -58,18 +107,16 @@ impl<DB: Database> fmt::Debug for Connections<DB> {
 }
 
 /// A connection that a call uses.
-#[derive(Debug)]
 pub(crate) struct Lease<'a, DB: Prepare> {
-    connection: Option<PoolConnection<DB>>,
+    connection: Option<Held<DB>>,
     home: &'a Connections<DB>,
     _permit: SemaphorePermit<'a>,
 }
 
 impl<DB: Prepare> Connections<DB> {
-    pub(crate) fn new(pool: Pool<DB>, is_own: bool, settings: &SqlSettings) -> Self {
+    pub(crate) fn new(source: Source<DB>, settings: &SqlSettings) -> Self {
         Self {
-            pool,
-            is_own,
+            source,
             kept: Mutex::default(),
             permits: Semaphore::new(settings.connections as usize),
             timeout: settings.timeout,
@@ -79,13 +126,13 @@ impl<DB: Prepare> Connections<DB> {
         }
     }
 
+    fn kept(&self) -> MutexGuard<'_, Vec<(Held<DB>, Instant)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The address, for messages.
     pub(crate) fn place(&self) -> &str {
         &self.place
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Vec<(PoolConnection<DB>, Instant)>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection that works, as far as is known.
@@ -104,13 +151,16 @@ impl<DB: Prepare> Connections<DB> {
             };
             let idle = clock::monotonic().duration_since(since);
             lease.connection = Some(connection);
-            if idle < TRUSTED_IDLE || lease.ping().await.is_ok() {
+            if idle < TRUSTED_IDLE || lease.get()?.ping().await.is_ok() {
                 return Ok(lease);
             }
-            lease.discard();
+            lease.connection = None;
         }
-        lease.connection = Some(self.pool.acquire().await?);
-        DB::prepare(&mut lease, self.timeout).await?;
+        lease.connection = Some(match &self.source {
+            Source::Server(options) => Held::Own(Some(Box::new(options.connect().await?))),
+            Source::Pool(pool) => Held::Lent(Some(pool.acquire().await?)),
+        });
+        DB::prepare(lease.get()?, self.timeout).await?;
         Ok(lease)
     }
 
@@ -122,23 +172,15 @@ impl<DB: Prepare> Connections<DB> {
         match tokio::time::timeout(self.timeout, work).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
-                if error.as_database_error().is_none() {
-                    // What broke one connection has most likely broken all.
-                    self.discard_kept();
-                }
+                // What broke one connection has most likely broken all; and a server that became
+                // a replica refuses writes on the old ones for ever.
+                self.kept().clear();
                 Err(CallError::Failed(error))
             }
             Err(_) => {
-                self.discard_kept();
+                self.kept().clear();
                 Err(CallError::Hung(self.timeout))
             }
-        }
-    }
-
-    fn discard_kept(&self) {
-        let kept = std::mem::take(&mut *self.kept());
-        for (connection, _) in kept {
-            drop(connection.detach());
         }
     }
 
@@ -170,13 +212,10 @@ impl<DB: Prepare> Connections<DB> {
         self.permits.close();
         let kept = std::mem::take(&mut *self.kept());
         let ends = async {
-            for (connection, _) in kept {
-                if let Err(error) = connection.close().await {
+            for (held, _) in kept {
+                if let Err(error) = held.close().await {
                     tracing::debug!(%error, "the end of a connection was not heard");
                 }
-            }
-            if self.is_own {
-                self.pool.close().await;
             }
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, ends).await.is_err() {
@@ -193,35 +232,10 @@ impl<DB: Prepare> Lease<'_, DB> {
         }
     }
 
-    fn discard(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            // Its socket is closed here and now; nothing waits for a server that may hang.
-            drop(connection.detach());
-        }
-    }
-}
-
-impl<DB: Prepare> Drop for Lease<'_, DB> {
-    fn drop(&mut self) {
-        self.discard();
-    }
-}
-
-impl<DB: Prepare> Deref for Lease<'_, DB> {
-    type Target = DB::Connection;
-
-    fn deref(&self) -> &DB::Connection {
-        self.connection
-            .as_ref()
-            .expect("a lease has a connection until it is given back")
-    }
-}
-
-impl<DB: Prepare> DerefMut for Lease<'_, DB> {
-    fn deref_mut(&mut self) -> &mut DB::Connection {
-        self.connection
-            .as_mut()
-            .expect("a lease has a connection until it is given back")
+    /// The connection itself.
+    pub(crate) fn get(&mut self) -> Result<&mut DB::Connection, sqlx::Error> {
+        let held = self.connection.as_mut().and_then(Held::get);
+        held.ok_or(sqlx::Error::PoolClosed)
     }
 }
 
@@ -235,12 +249,23 @@ pub(crate) enum CallError {
 impl CallError {
     /// The error of a store that was open already: it may work again.
     pub(crate) fn passing(&self, place: &str) -> StoreError {
-        StoreError::Io(match self {
-            Self::Failed(error) => format!("the database {place}: {error}"),
-            Self::Hung(after) => {
-                format!("the database {place} gave no answer within {after:?}")
-            }
-        })
+        StoreError::Io(format!("the database {place}: {}", self.told()))
+    }
+
+    /// What happened, in words.
+    pub(crate) fn told(&self) -> String {
+        let error = match self {
+            Self::Failed(error) => error,
+            Self::Hung(after) => return format!("no answer within {after:?}"),
+        };
+        // The driver would add where in the server's own code this was.
+        match error.as_database_error() {
+            Some(told) => match told.code() {
+                Some(code) => format!("{} ({code})", told.message()),
+                None => told.message().to_owned(),
+            },
+            None => error.to_string(),
+        }
     }
 
     /// The code that the server gave.
