@@ -67,6 +67,11 @@ impl Connection {
         self.store.get_or_try_init(make).await.cloned()
     }
 
+    /// Whether a database is configured.
+    pub(crate) fn has_store(&self) -> bool {
+        self.make_store.is_some()
+    }
+
     /// What is connected by now.
     pub(crate) fn connected(&self) -> (Option<Arc<dyn Transport>>, Option<Arc<dyn SharedStore>>) {
         (self.transport.get().cloned(), self.store.get().cloned())

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use infinitic_core::names::WorkflowName;
-use infinitic_core::{Answer, FailureKind, InstanceId, Message, RequestId};
+use infinitic_core::{Answer, FailureKind, FailureRecord, InstanceId, Message, RequestId};
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, oneshot, watch};
 
@@ -140,8 +140,7 @@ impl ClusterLink {
     fn fail(&self, request: RequestId, error: &SendError) {
         let waiting = self.waiting.lock().remove(&request);
         if let (Some(waiting), SendError::TooLarge { .. }) = (waiting, error) {
-            let failure =
-                infinitic_core::FailureRecord::new(FailureKind::Refused, error.to_string());
+            let failure = FailureRecord::new(FailureKind::Refused, error.to_string());
             drop(waiting.send(Answer::Refused(Box::new(failure))));
         }
     }
@@ -214,7 +213,11 @@ impl ClusterLink {
             let (link, ask) = (Arc::clone(&self), ask.clone());
             asked.spawn(link.ask_workflow(workflow, to, ask));
         }
-        let mut nobody = Err(ClientError::Closed);
+        let unknown = FailureRecord::new(
+            FailureKind::UnknownInstance,
+            format!("there is no instance {to}: this cluster has no workflow that has it"),
+        );
+        let mut nobody = Ok(Answer::Refused(Box::new(unknown)));
         while let Some(answer) = asked.join_next().await {
             let Ok(answer) = answer else { continue };
             let is_unknown = matches!(&answer, Ok(Answer::Refused(failure))

@@ -139,7 +139,7 @@ impl ClusterNode {
             engine: None,
         };
         let workflows = hosted.names();
-        if !workflows.is_empty() {
+        if connection.has_store() || !workflows.is_empty() {
             let store = connection.store().await?;
             node.own(store, &cluster, hosted, workflows, settings, &handle)
                 .await?;

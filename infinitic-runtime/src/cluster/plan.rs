@@ -17,7 +17,8 @@ pub struct Plan {
 
 /// Compares what a member owns with its share.
 ///
-/// The members that host a workflow name share its partitions evenly; the first ones, in the order
+/// The members that host a workflow name share its partitions evenly; when nobody hosts it, all
+/// members do, so that its instances can be looked at and wait in plain sight. The first ones, in the order
 /// of their ids, have one more where it does not come out even. A member that has more than its
 /// share gives up the rest, those with the highest numbers; one that has less claims what is free:
 /// each begins at another place, so that they seldom meet. Nothing moves as long as all have their
@@ -31,13 +32,21 @@ pub fn plan(fleet: &Fleet, me: &MemberId) -> Plan {
     }
     let mut plan = Plan::default();
     for (workflow, parts) in by_workflow {
-        let hosts: Vec<&MemberId> = fleet
+        let mut hosts: Vec<&MemberId> = fleet
             .members
             .iter()
             .filter(|member| member.hosts.contains(workflow))
             .map(|member| &member.id)
             .collect();
+        if hosts.is_empty() {
+            hosts.extend(fleet.members.iter().map(|member| &member.id));
+        }
         let Some(rank) = hosts.iter().position(|member| *member == me) else {
+            // Somebody hosts it by now, who waits for what is owned here.
+            let own = parts
+                .iter()
+                .filter(|owned| owned.owner.as_ref() == Some(me));
+            plan.release.extend(own.map(|owned| owned.part.clone()));
             continue;
         };
         let share = share(parts.len(), hosts.len(), rank);
@@ -139,7 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_host_a_workflow_owns_nothing_of_it() {
-        assert_eq!(plan(&fleet(&["a"], &[None; 3]), &id("b")), Plan::default());
+    fn who_does_not_host_a_workflow_owns_it_only_while_nobody_does() {
+        let mut fleet = fleet(&["a", "b"], &[None, Some("b")]);
+        fleet.members[1].hosts.clear();
+        assert_eq!(numbers(&plan(&fleet, &id("b")).release), [1]);
+        assert_eq!(plan(&fleet, &id("b")).claim, []);
+        fleet.members[0].hosts.clear();
+        assert_eq!(numbers(&plan(&fleet, &id("a")).claim), [0]);
     }
 }

@@ -165,7 +165,7 @@ pub struct Fleet {
     pub now: Timestamp,
     /// Members whose lease has not run out, in order of their ids.
     pub members: Vec<Member>,
-    /// The partitions of the workflow names that the member hosts, in order.
+    /// All partitions that there are, in order.
     pub parts: Vec<Owned>,
 }
 

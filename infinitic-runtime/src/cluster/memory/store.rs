@@ -118,8 +118,7 @@ impl MemorySharedStore {
             id: id.clone(),
             hosts: row.hosts.clone(),
         });
-        let hosted = |(part, _): &(&Part, &PartRows)| beat.hosts.contains(&part.workflow);
-        let parts = inner.parts.iter().filter(hosted).map(|(part, rows)| Owned {
+        let parts = inner.parts.iter().map(|(part, rows)| Owned {
             part: part.clone(),
             epoch: Epoch(rows.epoch),
             owner: rows.owner.clone(),

@@ -146,8 +146,7 @@ impl MysqlStore {
         if let Some(known) = known() {
             return Ok(known);
         }
-        self.owned_of(parts.clone().map(|part| &part.workflow))
-            .await?;
+        self.owned_of(None).await?;
         let numbers = self.numbers();
         let known = parts.filter_map(|part| Some((part.clone(), *numbers.get(part)?)));
         Ok(known.collect())
@@ -158,18 +157,15 @@ impl MysqlStore {
     }
 
     /// The partitions of some workflows, in order. Remembers their numbers.
-    async fn owned_of(
-        &self,
-        workflows: impl Iterator<Item = &WorkflowName>,
-    ) -> Result<Vec<Owned>, StoreError> {
-        let names = list(workflows.map(|name| name.as_str().as_bytes()));
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// The partitions of one workflow name, or of all.
+    async fn owned_of(&self, workflow: Option<&WorkflowName>) -> Result<Vec<Owned>, StoreError> {
+        let wanted = workflow.map_or_else(String::new, |name| {
+            format!("WHERE workflow = {}", hex(name.as_str().as_bytes()))
+        });
         let rows = self
             .run(&format!(
                 "SELECT id, workflow, number, epoch, owner FROM {{parts}} \
-                 WHERE workflow IN ({names}) ORDER BY workflow, number"
+                 {wanted} ORDER BY workflow, number"
             ))
             .await?;
         let mut numbers = self.numbers();
@@ -191,7 +187,7 @@ impl MysqlStore {
     }
 
     async fn parts_of(&self, workflow: &WorkflowName, wanted: u16) -> Result<u16, StoreError> {
-        let there = self.owned_of(std::iter::once(workflow)).await?.len();
+        let there = self.owned_of(Some(workflow)).await?.len();
         if there > 0 {
             return u16::try_from(there).map_err(damaged);
         }
@@ -214,7 +210,7 @@ impl MysqlStore {
             "INSERT IGNORE INTO {{parts}} (workflow, number) VALUES {rows}"
         ))
         .await?;
-        let there = self.owned_of(std::iter::once(workflow)).await?.len();
+        let there = self.owned_of(Some(workflow)).await?.len();
         u16::try_from(there).map_err(damaged)
     }
 
@@ -251,7 +247,7 @@ impl MysqlStore {
         Ok(Fleet {
             now,
             members,
-            parts: self.owned_of(beat.hosts.iter()).await?,
+            parts: self.owned_of(None).await?,
         })
     }
 

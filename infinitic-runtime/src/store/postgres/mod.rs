@@ -191,7 +191,7 @@ impl PostgresStore {
         let lease = i64::try_from(beat.lease.as_millis()).unwrap_or(i64::MAX / 2);
         let renew = sqlx::query(AssertSqlSafe(self.sql.beat.clone()))
             .bind(beat.member.0.clone())
-            .bind(hosts.clone())
+            .bind(hosts)
             .bind(lease);
         self.fetch(renew).await?;
         let alive = self
@@ -211,7 +211,7 @@ impl PostgresStore {
                 });
             }
         }
-        let query = sqlx::query(AssertSqlSafe(self.sql.numbers.clone())).bind(hosts);
+        let query = sqlx::query(AssertSqlSafe(self.sql.all_parts.clone()));
         let rows = self.fetch(query).await?;
         let mut parts = Vec::new();
         for (part, row) in self.learn(&rows)?.into_iter().zip(&rows) {

@@ -57,6 +57,7 @@ pub(crate) struct Statements {
     pub(crate) names: Names,
     pub(crate) version: Arc<str>,
     pub(crate) numbers: Arc<str>,
+    pub(crate) all_parts: Arc<str>,
     pub(crate) new_parts: Arc<str>,
     pub(crate) beat: Arc<str>,
     pub(crate) members: Arc<str>,
@@ -84,6 +85,8 @@ impl Statements {
             version: sql("SELECT value FROM {meta} WHERE key = 'version'"),
             numbers: sql("SELECT id, workflow, number, epoch, owner FROM {parts} \
                  WHERE workflow = ANY($1) ORDER BY workflow, number"),
+            all_parts: sql("SELECT id, workflow, number, epoch, owner FROM {parts} \
+                 ORDER BY workflow, number"),
             new_parts: sql("WITH made AS (INSERT INTO {workflows} (name, partitions) \
                  VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING name, partitions) \
                  INSERT INTO {parts} (workflow, number) \

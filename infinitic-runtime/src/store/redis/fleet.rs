@@ -51,11 +51,14 @@ impl RedisStore {
             .arg(&beat.member.0)
             .arg(lease)
             .arg(names.join("\n"))
-            .arg(FORGOTTEN_AFTER.as_millis() as u64)
-            .arg(&names);
+            .arg(FORGOTTEN_AFTER.as_millis() as u64);
         let [now, members, counts] = value::tuple(self.link.ask_one(call).await?)?;
         let mut parts = Vec::new();
-        for (workflow, count) in beat.hosts.iter().zip(value::list(counts)?) {
+        let mut counts = value::list(counts)?.into_iter();
+        while let (Some(name), Some(count)) = (counts.next(), counts.next()) {
+            let name = value::text(name)?;
+            let workflow = WorkflowName::parse(&name)
+                .map_err(|error| StoreError::Damaged(error.to_string()))?;
             let count: u16 = value::number(count)?;
             parts.extend((0..count).map(|number| Part {
                 workflow: workflow.clone(),

@@ -3,9 +3,10 @@
 -- KEYS  1 leases (sorted set: member, milliseconds), 2 what members host (hash), 3 how many parts
 --       each workflow name has (hash)
 -- ARGV  member, lease in milliseconds, what it hosts in one text, after how many milliseconds a
---       member is forgotten, then each name that it hosts
+--       member is forgotten
 --
--- Answers the time, the living members with what they host, and the number of parts of each name.
+-- Answers the time, the living members with what they host, and each name with the number of its
+-- parts.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local function digits(number)
@@ -24,8 +25,4 @@ for i = 1, #living do
   members[2 * i - 1] = living[i]
   members[2 * i] = redis.call('HGET', KEYS[2], living[i]) or ''
 end
-local parts = {}
-for i = 5, #ARGV do
-  parts[#parts + 1] = redis.call('HGET', KEYS[3], ARGV[i]) or '0'
-end
-return { digits(now), members, parts }
+return { digits(now), members, redis.call('HGETALL', KEYS[3]) }
