@@ -123,6 +123,17 @@ pub(crate) struct Target {
     pub(crate) workflow: Option<WorkflowName>,
 }
 
+impl Target {
+    /// The target of an ask, which may tell the workflow.
+    pub(crate) fn of(id: InstanceId, ask: &Ask) -> Self {
+        let workflow = match ask {
+            Ask::Start(start) | Ask::StartAndWait(start) => Some(start.workflow.clone()),
+            Ask::Wait | Ask::Cancel | Ask::RetryTurn | Ask::RetryTasks | Ask::Inspect => None,
+        };
+        Self { id, workflow }
+    }
+}
+
 /// The way to a worker in the same process.
 #[derive(Debug)]
 pub(crate) struct LocalLink {

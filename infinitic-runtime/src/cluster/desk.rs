@@ -44,6 +44,8 @@ pub(crate) struct Desk {
     /// No attempt starts here any more.
     pub(crate) draining: AtomicBool,
     origins: Mutex<HashMap<CommandId, From>>,
+    /// Services of which it was asked whether anybody hosts them.
+    asked: Mutex<HashSet<ServiceName>>,
 }
 
 /// Where an attempt has come from.
@@ -79,6 +81,7 @@ impl Desk {
             executor: OnceLock::new(),
             draining: AtomicBool::new(false),
             origins: Mutex::default(),
+            asked: Mutex::default(),
         })
     }
 
@@ -100,10 +103,14 @@ impl Desk {
     }
 
     /// Starts here what stays at home. Gives back what goes to the broker.
-    pub(crate) fn keep_home(&self, tasks: Vec<Box<TaskAttempt>>) -> Vec<Box<TaskAttempt>> {
+    pub(crate) fn keep_home(
+        self: &Arc<Self>,
+        tasks: Vec<Box<TaskAttempt>>,
+    ) -> Vec<Box<TaskAttempt>> {
         let mut away = Vec::new();
         for attempt in tasks {
             if !self.stays_home(&attempt) {
+                self.look_for_readers(&attempt.service);
                 away.push(attempt);
                 continue;
             }
@@ -114,6 +121,29 @@ impl Desk {
             self.executor().dispatch([attempt]);
         }
         away
+    }
+
+    /// Says so once when nobody at all hosts a service.
+    fn look_for_readers(self: &Arc<Self>, service: &ServiceName) {
+        let is_known = self
+            .executor()
+            .services()
+            .iter()
+            .any(|(name, _)| name == service);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_known || !asked.insert(service.clone()) {
+            return;
+        }
+        let (desk, service) = (Arc::clone(self), service.clone());
+        self.handle.spawn(async move {
+            let topic = Topic::Tasks(service.clone());
+            if desk.transport.has_readers(&topic).await == Ok(false) {
+                tracing::warn!(
+                    "service `{service}` is not hosted by any worker: its tasks wait. Host it by \
+                     `.service(…)` with a value that implements `{service}`"
+                );
+            }
+        });
     }
 
     /// Gives an attempt to the broker: true once it is there. One that is too large ends as failed.

@@ -160,6 +160,9 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
         window: Window,
     ) -> Pending<'_, Result<Box<dyn Reader>, TransportError>>;
 
+    /// Whether anybody reads a topic now.
+    fn has_readers(&self, topic: &Topic) -> Pending<'_, Result<bool, TransportError>>;
+
     /// Sets a message of a topic aside with a reason: durable when it answers.
     fn set_aside(
         &self,

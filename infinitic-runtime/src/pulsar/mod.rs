@@ -173,6 +173,11 @@ impl Transport for PulsarTransport {
         Box::pin(reader::begin(&self.hub, subscription, deletes))
     }
 
+    fn has_readers(&self, topic: &Topic) -> Pending<'_, Result<bool, TransportError>> {
+        let topic = self.hub.topics.names.topic(topic);
+        Box::pin(async move { self.hub.topics.has_readers(&topic).await })
+    }
+
     fn set_aside(
         &self,
         topic: &Topic,

@@ -264,6 +264,26 @@ impl Topics {
             .refusal(&format!("delete the topic {}", topic.url()), &answer))
     }
 
+    /// Whether anybody reads a topic now.
+    pub(super) async fn has_readers(&self, topic: &Full) -> Result<bool, TransportError> {
+        let answer = self.admin.get(&format!("{}/stats", path(topic))).await?;
+        if answer.is(404) {
+            return Ok(false);
+        }
+        if !answer.is(200) {
+            let what = format!("look who reads the topic {}", topic.url());
+            return Err(self.admin.refusal(&what, &answer));
+        }
+        let stats = answer.json();
+        let subscriptions = stats["subscriptions"].as_object();
+        let has_consumers = |subscription: &Value| {
+            subscription["consumers"]
+                .as_array()
+                .is_some_and(|all| !all.is_empty())
+        };
+        Ok(subscriptions.is_some_and(|all| all.values().any(has_consumers)))
+    }
+
     /// Workflow names that have inboxes, in order.
     pub(super) async fn workflows(&self) -> Result<Vec<WorkflowName>, TransportError> {
         let locals = self.list("/partitioned").await?;

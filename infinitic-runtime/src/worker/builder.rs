@@ -14,10 +14,11 @@ use super::signals::shutdown_signal;
 use super::{Hosted, recovery};
 use crate::backend::memory::MemoryStore;
 use crate::backend::{CommitId, KeyValue, StoreMeter};
-use crate::client::{Client, LocalLink, Replies};
+use crate::client::{Client, Link, LocalLink, Replies};
 use crate::clock::{Clock, SystemClock, monotonic, random_bits};
 use crate::cluster::ClusterSettings;
 use crate::cluster::connection::{Connection, MakeStore};
+use crate::cluster::link::ClusterLink;
 use crate::cluster::node::{ClusterNode, NodeParts};
 use crate::cluster::store::{Pending, SharedStore};
 use crate::cluster::transport::Transport;
@@ -406,7 +407,7 @@ impl Worker {
             let token = self.listen.as_ref().and_then(|listen| listen.token.clone());
             tokio::spawn(serve(
                 listener,
-                self.link(),
+                Arc::new(self.link()),
                 token,
                 self.name.clone(),
                 stops,
@@ -450,15 +451,10 @@ impl Worker {
     }
 
     async fn run_in_cluster(mut self, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
-        if let Some(listen) = &self.listen {
-            return Err(WorkerError::Listen {
-                address: listen.address.clone(),
-                reason:
-                    "a worker of a cluster is reached through the broker; make clients with the \
-                         same broker instead"
-                        .to_owned(),
-            });
-        }
+        let listener = match &self.listen {
+            Some(listen) => Some(listen.bind().await?),
+            None => None,
+        };
         let services = self.services.take().ok_or(WorkerError::TooLate("run"))?;
         let Backend::Shared {
             connection,
@@ -468,6 +464,11 @@ impl Worker {
             return Ok(());
         };
         let runtime = Threads(Some(task_threads()?));
+        let link: Arc<dyn Link> = Arc::new(ClusterLink::new(
+            Arc::clone(&connection),
+            settings.partitions,
+        ));
+        let name = self.name.clone();
         let parts = NodeParts {
             connection,
             cluster: settings,
@@ -484,10 +485,16 @@ impl Worker {
             node = ClusterNode::start(parts, handle) => node?,
             () = &mut stop => return Ok(()),
         };
+        let (stopping, stops) = watch::channel(false);
+        if let Some(listener) = listener {
+            let token = self.listen.and_then(|listen| listen.token);
+            tokio::spawn(serve(listener, link, token, name, stops));
+        }
         let failed = tokio::select! {
             () = stop => false,
             () = node.failed() => true,
         };
+        stopping.send(true).ok();
         tracing::info!("stopping: running attempts have {:?}", self.grace);
         let dropped = node.stop(self.grace).await;
         if dropped > 0 {

@@ -18,7 +18,7 @@ use super::error::WorkerError;
 use crate::client::protocol::{
     ASK, BODY_BYTES_MAX, GREETING, HELLO, Request, Response, STREAMS_MAX,
 };
-use crate::client::{ClientError, Link, LocalLink, Target};
+use crate::client::{ClientError, Link, Target};
 
 /// Where a worker listens.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Listen {
 }
 
 struct Endpoint {
-    link: Arc<LocalLink>,
+    link: Arc<dyn Link>,
     token: Option<String>,
     name: String,
 }
@@ -61,7 +61,7 @@ struct Endpoint {
 /// Serves until `stopping` says so; then the requests that wait are told to ask again later.
 pub(crate) async fn serve(
     listener: TcpListener,
-    link: Arc<LocalLink>,
+    link: Arc<dyn Link>,
     token: Option<String>,
     name: String,
     stopping: watch::Receiver<bool>,
@@ -173,13 +173,7 @@ impl Endpoint {
             Err(error) => return text(StatusCode::BAD_REQUEST, error.to_string()),
         };
         // Ids from elsewhere may have been sent before.
-        let asked = self.link.ask(
-            Target {
-                id: to,
-                workflow: None,
-            },
-            ask,
-        );
+        let asked = self.link.ask(Target::of(to, &ask), ask);
         let response = tokio::select! {
             answer = asked => match answer {
                 Ok(answer) => Response::Answer(answer),

@@ -30,7 +30,7 @@ const TIMERS_READ: usize = 20_000;
 
 /// Where the attempt of an open task is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub(crate) enum Place {
     /// In the topic of its service: the broker has confirmed it.
     Broker,
     /// With a member of the fleet, which runs it or has it queued.

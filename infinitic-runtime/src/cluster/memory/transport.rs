@@ -286,6 +286,18 @@ impl Transport for MemoryTransport {
         })
     }
 
+    fn has_readers(&self, topic: &Topic) -> Pending<'_, Result<bool, TransportError>> {
+        let topic = topic.clone();
+        Box::pin(async move {
+            self.there().await;
+            let state = self.broker.lock();
+            Ok(state
+                .queues
+                .get(&topic)
+                .is_some_and(|queue| !queue.is_free()))
+        })
+    }
+
     fn set_aside(
         &self,
         topic: &Topic,
