@@ -41,7 +41,7 @@ async fn an_unreadable_address_is_refused_without_its_password() {
 #[tokio::test]
 async fn settings_that_cannot_work_are_refused() {
     let usual = RedisSettings::new("redis://127.0.0.1:1/0");
-    for prefix in ["", "a b", "a{b", "a}b", "a:b", "a\n"] {
+    for prefix in ["", "a b", "a{b", "a}b", "a/b", "a\n"] {
         let settings = usual.clone().prefix(prefix);
         assert_says(&refused(&settings).await, &["prefix", "infinitic"]);
     }
@@ -110,14 +110,15 @@ async fn passwords_and_rights_are_checked() {
         return;
     };
     let at = format!("127.0.0.1:{}/0", server.port);
-    let rules = "ACL SETUSER worker on >secret ~{infinitic* &* +@all -@dangerous +info +config|get";
-    let rules: Vec<&str> = rules.split(' ').collect();
+    let rules = "ACL SETUSER worker on >secret ~{infinitic}* ~{infinitic/* +@read +@write \
+                 +@connection +@scripting +time +info +config|get";
+    let rules: Vec<&str> = rules.split_whitespace().collect();
     let () = server.call(&rules).await;
     let rules = "ACL SETUSER poor on >secret ~other* +@all";
-    let rules: Vec<&str> = rules.split(' ').collect();
+    let rules: Vec<&str> = rules.split_whitespace().collect();
     let () = server.call(&rules).await;
-    let rules = "ACL SETUSER plain on >secret ~{infinitic* +@all -@admin -info";
-    let rules: Vec<&str> = rules.split(' ').collect();
+    let rules = "ACL SETUSER plain on >secret ~{infinitic}* ~{infinitic/* +@all -@admin -info";
+    let rules: Vec<&str> = rules.split_whitespace().collect();
     let () = server.call(&rules).await;
     let () = server
         .call(&["CONFIG", "SET", "requirepass", "other"])
@@ -176,6 +177,12 @@ async fn a_server_that_throws_keys_away_is_refused() {
     let () = server.call(&["CONFIG", "SET", "maxmemory", "100mb"]).await;
     let text = refused(&settings(&server.url())).await;
     assert_says(&text, &["allkeys-lru", "noeviction"]);
+    // Also when it does not tell as much.
+    let rules = "ACL SETUSER half on nopass ~* +@all -info";
+    let rules: Vec<&str> = rules.split_whitespace().collect();
+    let () = server.call(&rules).await;
+    let url = server.url().replace("redis://", "redis://half:any@");
+    assert_says(&refused(&settings(&url)).await, &["allkeys-lru"]);
     let () = server
         .call(&["CONFIG", "SET", "maxmemory-policy", "volatile-lru"])
         .await;

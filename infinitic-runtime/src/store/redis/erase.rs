@@ -17,7 +17,7 @@ impl RedisStore {
     pub async fn erase(&self) -> Result<(), StoreError> {
         let prefix = self.keys.prefix();
         // Both kinds of tags, but none of a longer prefix that begins like this one.
-        for tag in [format!("{{{prefix}}}"), format!("{{{prefix}:")] {
+        for tag in [format!("{{{prefix}}}"), format!("{{{prefix}/")] {
             self.erase_all(&format!("{}*", literal(&tag))).await?;
         }
         Ok(())

@@ -104,7 +104,7 @@ const KNOWN: [(&str, Blame, &str); 17] = [
         "NOPERM",
         Blame::Settings,
         "the user lacks rights; give it all commands on its keys, for example: \
-         ACL SETUSER name ~{prefix* &* +@all -@dangerous +info +config|get",
+         ACL SETUSER name ~{prefix}* ~{prefix/* +@all -@dangerous +info +config|get",
     ),
     (
         "LOADING",

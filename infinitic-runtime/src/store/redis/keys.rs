@@ -6,16 +6,17 @@
 //! | `{prefix}:parts`                       | hash       | workflow name → number of partitions   |
 //! | `{prefix}:leases`                      | sorted set | member → when its lease runs out (ms)  |
 //! | `{prefix}:hosts`                       | hash       | member → names it hosts, a line each   |
-//! | `{prefix:workflow/number}:state`       | hash       | epoch, owners, last commit             |
-//! | `{prefix:workflow/number}:ids`         | sorted set | ids of instances with a history        |
-//! | `{prefix:workflow/number}:h:` id       | hash       | row number → commit (8 bytes), value   |
-//! | `{prefix:workflow/number}:t:` table    | hash       | key → value of a row                   |
-//! | `{prefix:workflow/number}:k:` table    | sorted set | keys of these rows                     |
+//! | `{prefix/workflow/number}:state`       | hash       | epoch, owners, last commit             |
+//! | `{prefix/workflow/number}:ids`         | sorted set | ids of instances with a history        |
+//! | `{prefix/workflow/number}:h:` id       | hash       | row number → commit (8 bytes), value   |
+//! | `{prefix/workflow/number}:t:` table    | hash       | key → value of a row                   |
+//! | `{prefix/workflow/number}:k:` table    | sorted set | keys of these rows                     |
 //!
 //! What stands in braces decides where a Redis Cluster keeps a key: all of a partition is in one
-//! place, where one script can change it. All members of sorted sets have score 0: they sort by
-//! their bytes. The field `h` of a history is its *head*, `row.commit` of the last row; it is there
-//! only while that is the last one.
+//! place, where one script can change it. Neither prefixes nor names of workflows hold a `/`, so
+//! that no two systems share a key. All members of sorted sets but leases have score 0: they sort
+//! by their bytes. The field `h` of a history is its *head*, `row.commit` of the last row; it is
+//! there only while that is the last one.
 
 use infinitic_core::InstanceId;
 
@@ -57,7 +58,7 @@ impl Keys {
 
     pub(super) fn part(&self, part: &Part) -> PartKeys {
         PartKeys {
-            tag: format!("{{{}:{part}}}", self.prefix),
+            tag: format!("{{{}/{part}}}", self.prefix),
         }
     }
 }

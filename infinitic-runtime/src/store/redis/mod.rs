@@ -23,10 +23,11 @@
 //! The server is one Redis (6 or later, also as Valkey), or a primary behind one address. Keys are
 //! laid out for a Redis Cluster (see `keys`), yet the store speaks to one server only.
 //!
-//! The user needs all commands on keys of the prefix, `INFO`, and better also `CONFIG GET`:
+//! The user needs these rights; without `INFO` and `CONFIG GET` less can be checked:
 //!
 //! ```text
-//! ACL SETUSER worker on >password ~{infinitic* &* +@all -@dangerous +info +config|get
+//! ACL SETUSER worker on >password ~{infinitic}* ~{infinitic/* \
+//!     +@read +@write +@connection +@scripting +time +info +config|get
 //! ```
 //!
 //! # How a commit is written

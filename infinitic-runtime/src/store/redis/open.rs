@@ -48,9 +48,16 @@ pub(super) async fn inspect(
             fact("redis_version:").unwrap_or_default()
         )));
     }
-    let policy = fact("maxmemory_policy:");
-    let limited = fact("maxmemory:").is_none_or(|bytes| bytes != "0");
-    check_eviction(link, policy, limited)?;
+    let told = |name: &str| fact(name).map(str::to_owned);
+    let policy = match told("maxmemory_policy:") {
+        None => setting(link, "maxmemory-policy").await,
+        policy => policy,
+    };
+    let limit = match told("maxmemory:") {
+        None => setting(link, "maxmemory").await,
+        limit => limit,
+    };
+    check_eviction(link, policy.as_deref(), limit.as_deref() != Some("0"))?;
     check_schema(link, keys).await?;
     let log = fact("aof_enabled:").map(|enabled| enabled == "1");
     let durability = durability(link, log).await;

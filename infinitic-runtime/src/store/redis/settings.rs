@@ -92,14 +92,14 @@ impl RedisSettings {
     }
 
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        let odd = |c: char| c.is_control() || c.is_whitespace() || "{}:".contains(c);
+        let odd = |c: char| c.is_control() || c.is_whitespace() || "{}/".contains(c);
         if self.prefix.is_empty()
             || self.prefix.len() > PREFIX_BYTES_MAX
             || self.prefix.contains(odd)
         {
             return Err(StoreError::Refused(format!(
                 "`{}` cannot be the prefix of keys; accepted are 1 to {PREFIX_BYTES_MAX} bytes \
-                 without blanks, control characters, braces and `:`; write a name such as \
+                 without blanks, control characters, braces and `/`; write a name such as \
                  `infinitic`",
                 self.prefix.escape_debug()
             )));
