@@ -130,6 +130,10 @@ pub enum Effect {
     CancelAttempt {
         /// The task or step.
         id: CommandId,
+        /// The sequence to which the attempt belongs.
+        sequence: Sequence,
+        /// Its number; older ones are not wanted either.
+        attempt: Attempt,
         /// The task's service; none for a step.
         service: Option<ServiceName>,
     },

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::command::{Command, RunResult};
 use crate::entry::Entry;
 use crate::ids::{Position, Reopening, RunNo};
@@ -11,7 +13,7 @@ use crate::payload::Payload;
 use crate::time::Timestamp;
 
 /// An outcome as it was delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveredOutcome {
     /// The command that was waited for.
     pub position: Position,
@@ -24,7 +26,7 @@ pub struct DeliveredOutcome {
 }
 
 /// What is known of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunHistory {
     /// The method.
     pub method: MethodName,

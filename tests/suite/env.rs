@@ -61,6 +61,23 @@ macro_rules! on_all_backends {
     };
 }
 
+/// Names tests that need several workers: on clusters only.
+macro_rules! on_a_cluster {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn cluster() {
+                $crate::env::check("cluster", "warm", super::$name);
+            }
+
+            #[test]
+            fn cluster_replayed() {
+                $crate::env::check("cluster", "always", super::$name);
+            }
+        })*
+    };
+}
+
 /// Runs the body of a test on a backend, unless the environment leaves that out.
 pub(crate) fn check(backend: &str, replay: &str, body: impl AsyncFnOnce(&Env)) {
     let is_left_out = |variable, name| {
@@ -143,6 +160,33 @@ impl Env {
             Store::Embedded(dir) => Worker::embedded(dir.path().join("data")).unwrap(),
         };
         worker.replay(self.replay).grace(GRACE)
+    }
+
+    /// A worker of a cluster that owns nothing.
+    pub(crate) fn worker_without_store(&self) -> Worker {
+        let Store::Cluster(broker, _) = &self.store else {
+            panic!("on clusters only");
+        };
+        Worker::cluster(Arc::new(broker.transport()), None, quick()).grace(GRACE)
+    }
+
+    /// Runs workers while `body` does, then drains them.
+    pub(crate) async fn run_all(&self, workers: Vec<Worker>, body: impl Future<Output = ()>) {
+        let (stop, _) = watch::channel(false);
+        let running: Vec<_> = workers
+            .into_iter()
+            .map(|worker| {
+                let mut stops = stop.subscribe();
+                tokio::spawn(
+                    worker.run_until(async move { drop(stops.wait_for(|stop| *stop).await) }),
+                )
+            })
+            .collect();
+        body.await;
+        stop.send_replace(true);
+        for worker in running {
+            worker.await.unwrap().unwrap();
+        }
     }
 
     /// Runs a worker while `body` does, then drains it.

@@ -20,6 +20,7 @@ mod contracts;
 mod deferreds;
 mod ending;
 mod errors;
+mod fleets;
 mod flows;
 mod hosting;
 mod mending;

@@ -139,7 +139,15 @@ pub(super) fn abandon(step: &mut Step, run: RunNo, position: Position, open: &Op
                 OpenKind::Task(task) => Some(task.service.clone()),
                 OpenKind::Step(_) | OpenKind::Timer { .. } => None,
             };
-            step.effects.push(Effect::CancelAttempt { id, service });
+            let attempts = open.kind.attempts();
+            step.effects.push(Effect::CancelAttempt {
+                id,
+                sequence: open.sequence,
+                attempt: attempts
+                    .map(|attempts| attempts.current)
+                    .unwrap_or_default(),
+                service,
+            });
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Where attempts go and come from: at home, or over the broker; and how their ends find their
 //! instances.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use infinitic_core::names::{ServiceName, WorkflowName};
 use infinitic_core::{
-    AttemptResult, CommandId, FailureKind, FailureRecord, InstanceId, Message, Origin, TaskAttempt,
+    Attempt, AttemptResult, CommandId, FailureKind, FailureRecord, InstanceId, Message, Origin,
+    Sequence, StepAttempt, TaskAttempt,
 };
 use tokio::runtime::Handle;
 
@@ -20,12 +21,16 @@ use super::store::Part;
 use super::transport::{Delivery, Reader, Reading, SendError, Topic, Transport, Window};
 use super::wire::Packet;
 use crate::service::Executor;
+use crate::worker::{TurnAway, Which};
+use crate::workflow::HostedWorkflows;
 
 /// An attempt stays at home when it would wait there no longer than this: about what a way over the
 /// broker and back takes.
 const WORTH_WAITING: Duration = Duration::from_millis(20);
 /// Pause after a reader could not be opened, or brought what is not hosted here.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Turns of others that a worker runs at a time.
+const TURNS_AT_ONCE: usize = 16;
 /// Bytes of attempts that a worker takes before they have ended.
 const WINDOW_BYTES: usize = 16 << 20;
 
@@ -43,7 +48,9 @@ pub(crate) struct Desk {
     pub(crate) executor: OnceLock<Executor>,
     /// No attempt starts here any more.
     pub(crate) draining: AtomicBool,
-    origins: Mutex<HashMap<CommandId, From>>,
+    origins: Mutex<BTreeMap<(CommandId, Which), From>>,
+    /// What this worker hosts.
+    workflows: Arc<HostedWorkflows>,
     /// Services of which it was asked whether anybody hosts them.
     asked: Mutex<HashSet<ServiceName>>,
 }
@@ -66,6 +73,7 @@ impl Desk {
         handle: Handle,
         inbox: Arc<Inbox>,
         parts: Arc<PartCounts>,
+        workflows: Arc<HostedWorkflows>,
         at_home: bool,
         deliveries_max: u32,
     ) -> Arc<Self> {
@@ -82,10 +90,11 @@ impl Desk {
             draining: AtomicBool::new(false),
             origins: Mutex::default(),
             asked: Mutex::default(),
+            workflows,
         })
     }
 
-    fn origins(&self) -> MutexGuard<'_, HashMap<CommandId, From>> {
+    fn origins(&self) -> MutexGuard<'_, BTreeMap<(CommandId, Which), From>> {
         self.origins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -114,7 +123,8 @@ impl Desk {
                 away.push(attempt);
                 continue;
             }
-            self.origins().entry(attempt.id).or_insert_with(|| From {
+            let key = (attempt.id, which(&attempt));
+            self.origins().entry(key).or_insert_with(|| From {
                 workflow: attempt.workflow.clone(),
                 settles: Vec::new(),
             });
@@ -144,6 +154,91 @@ impl Desk {
                 );
             }
         });
+    }
+
+    /// Says so once when nobody at all hosts a version of a workflow.
+    pub(crate) fn look_for_hosts(self: &Arc<Self>, workflow: &WorkflowName, version: u32) {
+        if !self.workflows.is_first_missing(workflow.as_str(), version) {
+            return;
+        }
+        let (desk, workflow) = (Arc::clone(self), workflow.clone());
+        self.handle.spawn(async move {
+            let topic = Topic::Turns(workflow.clone(), version);
+            if desk.transport.has_readers(&topic).await == Ok(false) {
+                tracing::warn!(
+                    "instances of workflow `{workflow}` in version {version} wait: no worker here \
+                     hosts it; host it with `.workflow(…)` and start the worker again"
+                );
+            }
+        });
+    }
+
+    /// Runs turns and steps of a version of a workflow whose instances others own, until the task
+    /// is aborted.
+    pub(crate) async fn take_turns(self: Arc<Self>, workflow: WorkflowName, version: u32) {
+        let window = Window {
+            messages: TURNS_AT_ONCE,
+            bytes: WINDOW_BYTES,
+        };
+        let topic = Topic::Turns(workflow, version);
+        let mut reader = self.open(&topic, Reading::Shared, window).await;
+        let acknowledger: Arc<dyn super::transport::Acknowledge> = Arc::from(reader.acknowledger());
+        while let Some(deliveries) = reader.next(TURNS_AT_ONCE).await {
+            for delivery in deliveries {
+                let owed = Settle {
+                    acknowledger: Arc::clone(&acknowledger),
+                    tag: delivery.tag,
+                };
+                match Packet::decode(&delivery.payload) {
+                    Ok(Packet::Turn(turn)) => {
+                        tokio::spawn(Arc::clone(&self).turn(turn, owed));
+                    }
+                    Ok(_) => {
+                        let why = "it is no turn".to_owned();
+                        self.set_aside(&topic, delivery, why, owed).await;
+                    }
+                    Err(error) if super::partition::is_newer(&error) => self.later(owed),
+                    Err(error) => {
+                        self.set_aside(&topic, delivery, error.to_string(), owed)
+                            .await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn turn(self: Arc<Self>, turn: Box<TurnAway>, owed: Settle) {
+        let workflows = Arc::clone(&self.workflows);
+        let (workflow, instance) = (turn.workflow.clone(), turn.instance);
+        if turn.step.is_some() {
+            let job = tokio::task::spawn_blocking(move || turn.job(&workflows)).await;
+            let Ok(Some((attempt, job))) = job else {
+                // The owner asks again when it is still wanted.
+                return settle(vec![owed]);
+            };
+            let from = From {
+                workflow,
+                settles: vec![owed],
+            };
+            self.origins()
+                .insert((attempt.id, which_step(&attempt)), from);
+            return self.executor().run_step(attempt, job.run, job.policy);
+        }
+        // Workflow code does not block for long; should it, only this thread is lost.
+        let Ok(Some(done)) = tokio::task::spawn_blocking(move || turn.run(&workflows)).await else {
+            return self.later(owed);
+        };
+        let part = Part::of(&workflow, instance, self.parts.ask(&workflow).await);
+        let packet = Packet::TurnDone(Box::new(done));
+        self.transport.ready().await;
+        if self
+            .transport
+            .send(&Topic::Inbox(part), packet.encode())
+            .await
+            .is_ok()
+        {
+            settle(vec![owed]);
+        }
     }
 
     /// Gives an attempt to the broker: true once it is there. One that is too large ends as failed.
@@ -189,10 +284,20 @@ impl Desk {
 
     /// An attempt of a task or step has ended here.
     pub(crate) fn ended(self: &Arc<Self>, to: InstanceId, message: Message) {
-        let Message::AttemptEnded { id, .. } = &message else {
+        let Message::AttemptEnded {
+            id,
+            sequence,
+            attempt,
+            ..
+        } = &message
+        else {
             return;
         };
-        let from = self.origins().remove(id);
+        let which = Which {
+            sequence: *sequence,
+            attempt: *attempt,
+        };
+        let from = self.origins().remove(&(*id, which));
         match from {
             Some(From { workflow, settles }) => self.tell(workflow, to, message, settles),
             None => tracing::warn!(task = %id, "an attempt has ended that nobody gave out"),
@@ -200,12 +305,12 @@ impl Desk {
     }
 
     /// Notes whose step runs here.
-    pub(crate) fn runs_step(&self, id: CommandId, workflow: WorkflowName) {
+    pub(crate) fn runs_step(&self, step: &StepAttempt) {
         let from = From {
-            workflow,
+            workflow: step.workflow.clone(),
             settles: Vec::new(),
         };
-        self.origins().insert(id, from);
+        self.origins().insert((step.id, which_step(step)), from);
     }
 
     /// Brings a message to its instance, wherever that lives.
@@ -269,18 +374,28 @@ impl Desk {
         self.outbox.post(&part, to, message, Box::new(done));
     }
 
-    /// An attempt is not wanted any more. It may run here, or elsewhere.
-    pub(crate) fn cancel(&self, id: CommandId) {
-        self.executor().cancel(id);
-        let from = self.origins().remove(&id);
-        if let Some(from) = from {
-            settle(from.settles);
-        }
-    }
-
-    /// Whether an attempt of a task runs here.
-    pub(crate) fn has(&self, id: CommandId) -> bool {
-        self.executor().has(id)
+    /// An attempt, and all before it, are not wanted any more. Says whether one of them was here.
+    pub(crate) fn cancel(&self, id: CommandId, which: Which) -> bool {
+        self.executor()
+            .cancel_up_to(id, which.sequence, which.attempt);
+        let first = Which {
+            sequence: Sequence(0),
+            attempt: Attempt(0),
+        };
+        let mut origins = self.origins();
+        let meant: Vec<(CommandId, Which)> = origins
+            .range((id, first)..=(id, which))
+            .map(|(key, _)| *key)
+            .collect();
+        let settles: Vec<Settle> = meant
+            .iter()
+            .filter_map(|key| origins.remove(key))
+            .flat_map(|from| from.settles)
+            .collect();
+        drop(origins);
+        let was_here = !meant.is_empty();
+        settle(settles);
+        was_here
     }
 
     /// Takes attempts of a service from the broker, until the task is aborted.
@@ -341,8 +456,9 @@ impl Desk {
             self.tell(attempt.workflow, attempt.id.instance, failed, vec![owed]);
             return;
         }
+        let key = (attempt.id, which(&attempt));
         self.origins()
-            .entry(attempt.id)
+            .entry(key)
             .or_insert_with(|| From {
                 workflow: attempt.workflow.clone(),
                 settles: Vec::new(),
@@ -384,7 +500,9 @@ impl Desk {
         while let Some(deliveries) = reader.next(1_000).await {
             for delivery in deliveries {
                 if let Ok(Packet::Cancel(ids)) = Packet::decode(&delivery.payload) {
-                    ids.into_iter().for_each(|id| self.cancel(id));
+                    for (id, which) in ids {
+                        self.cancel(id, which);
+                    }
                 }
                 acknowledger.acknowledge(&[delivery.tag]);
             }
@@ -404,6 +522,21 @@ impl Desk {
                 }
             }
         }
+    }
+}
+
+/// Which attempt it is.
+pub(crate) fn which(attempt: &TaskAttempt) -> Which {
+    Which {
+        sequence: attempt.sequence,
+        attempt: attempt.attempt,
+    }
+}
+
+fn which_step(step: &StepAttempt) -> Which {
+    Which {
+        sequence: step.sequence,
+        attempt: step.attempt,
     }
 }
 

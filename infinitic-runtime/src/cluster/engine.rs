@@ -19,7 +19,7 @@ use super::view::PartView;
 use super::wire::Packet;
 use super::writer::{Job, Writer};
 use crate::clock::Clock;
-use crate::worker::{Hosted, OnForeign, ShardSettings};
+use crate::worker::{Hosted, OnForeign, ShardSettings, TurnDone};
 
 /// How often partitions look for checkpoints, timers and purges.
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(2);
@@ -82,7 +82,13 @@ struct Arrived {
     part: Part,
     client: Option<Arc<str>>,
     to: InstanceId,
-    message: Message,
+    what: What,
+}
+
+/// What a packet brings to an instance.
+enum What {
+    Message(Message),
+    Turn(Box<TurnDone>),
 }
 
 impl Engine {
@@ -135,7 +141,7 @@ impl Engine {
                 Input::InBroker { part, epoch, ids } => {
                     if let Some(holding) = self.holding(&part, epoch) {
                         ids.into_iter()
-                            .for_each(|id| holding.partition.in_broker(id));
+                            .for_each(|(id, which)| holding.partition.in_broker(id, which));
                     }
                 }
                 Input::Last { part, epoch } => self.last(&part, epoch),
@@ -186,8 +192,18 @@ impl Engine {
                         part: part.clone(),
                         client: client.clone(),
                         to,
-                        message,
+                        what: What::Message(message),
                     }));
+                    continue;
+                }
+                Ok(Packet::TurnDone(done)) => {
+                    holding.settles.push(owed);
+                    arrived.push(Arrived {
+                        part: part.clone(),
+                        client: None,
+                        to: done.instance,
+                        what: What::Turn(done),
+                    });
                     continue;
                 }
                 Ok(_) => "it is no packet for an inbox".to_owned(),
@@ -223,7 +239,7 @@ impl Engine {
                     part: local.part,
                     client: None,
                     to: local.to,
-                    message: local.message,
+                    what: What::Message(local.message),
                 });
             }
             Some(_) | None => self.desk.forward(local),
@@ -265,10 +281,19 @@ impl Engine {
             part,
             client,
             to,
-            message,
+            what,
         } = arrived;
         let Some(holding) = self.partitions.get_mut(&part) else {
             return;
+        };
+        let message = match what {
+            What::Message(message) => message,
+            What::Turn(done) => {
+                if let Err(error) = holding.partition.turn_done(*done, now) {
+                    tracing::error!(instance = %to, "a turn was left: {error}");
+                }
+                return;
+            }
         };
         match holding.partition.handle(client.as_ref(), to, message, now) {
             Ok(()) => {}
@@ -317,11 +342,13 @@ impl Engine {
                     last: holding.leaving,
                 }),
                 // Nothing came of it, and what it repeated is owed by others.
-                None if !holding.leaving => settle(settles),
+                None if !holding.leaving && settles.is_empty() => {}
+                // What it repeated may be on its way to the store: the broker keeps it until then.
+                None if !holding.leaving && !holding.partition.has_undurable() => settle(settles),
                 None => jobs.push(Job {
                     round: holding.partition.empty_round(),
                     settles,
-                    last: true,
+                    last: holding.leaving,
                 }),
             }
             holding.left = holding.leaving;

@@ -9,6 +9,7 @@ use infinitic_core::{CommandId, InstanceId, Message, RunNo};
 use super::settle::Settle;
 use super::store::{Claim, Epoch, Part};
 use super::transport::{Acknowledge, Delivery};
+use crate::worker::Which;
 
 /// Inputs taken in one round at most.
 const ROUND_MAX: usize = 1_024;
@@ -43,7 +44,7 @@ pub(crate) enum Input {
     InBroker {
         part: Part,
         epoch: Epoch,
-        ids: Vec<CommandId>,
+        ids: Vec<(CommandId, Which)>,
     },
     /// Who is alive.
     Alive(Arc<BTreeSet<String>>),

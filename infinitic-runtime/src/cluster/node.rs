@@ -113,6 +113,7 @@ impl ClusterNode {
             handle.clone(),
             Arc::clone(&inbox),
             counts,
+            Arc::clone(&hosted.workflows),
             cluster.tasks_at_home,
             settings.deliveries_max,
         );
@@ -139,12 +140,18 @@ impl ClusterNode {
             engine: None,
         };
         let workflows = hosted.names();
+        let versions = hosted.workflows.versions();
         if connection.has_store() || !workflows.is_empty() {
             let store = connection.store().await?;
             node.own(store, &cluster, hosted, workflows, settings, &handle)
                 .await?;
         } else {
             node.forward_only(&handle);
+        }
+        for (workflow, version) in versions {
+            let desk = Arc::clone(&node.desk);
+            node.takers
+                .push(handle.spawn(desk.take_turns(workflow, version)));
         }
         for (service, limit) in node.executor.services() {
             let desk = Arc::clone(&node.desk);

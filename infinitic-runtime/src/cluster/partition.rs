@@ -18,7 +18,8 @@ use super::wire::{Packet, map_requests};
 use crate::backend::{CommitId, StoreError};
 use crate::client::request_of;
 use crate::worker::{
-    Commit, Hosted, OnForeign, Outgoing, Place, Shard, ShardSettings, recover, unreadable,
+    Commit, Hosted, OnForeign, Outgoing, Place, Shard, ShardSettings, TurnAway, TurnDone, Which,
+    recover, unreadable,
 };
 use crate::workflow::StepJob;
 
@@ -54,11 +55,22 @@ pub(crate) struct Round {
 pub(crate) struct Leaving {
     pub(crate) tasks: Vec<Box<TaskAttempt>>,
     pub(crate) steps: Vec<(Box<StepAttempt>, StepJob)>,
-    pub(crate) cancels: Vec<(CommandId, Option<ServiceName>)>,
+    pub(crate) cancels: Vec<Cancel>,
     /// By client.
     pub(crate) answers: BTreeMap<Arc<str>, Vec<(RequestId, Answer)>>,
+    /// Turns and steps for workers that host their version.
+    pub(crate) turns: Vec<Box<TurnAway>>,
     /// Messages to itself.
     pub(crate) messages: Vec<(InstanceId, Message)>,
+}
+
+/// An attempt that is not wanted any more, and all before it.
+#[derive(Debug)]
+pub(crate) struct Cancel {
+    pub(crate) id: CommandId,
+    pub(crate) which: Which,
+    /// None for a step.
+    pub(crate) service: Option<ServiceName>,
 }
 
 /// A message that cannot be handled, and why.
@@ -177,6 +189,14 @@ impl Partition {
         }
     }
 
+    /// A turn that ran elsewhere has ended.
+    ///
+    /// # Errors
+    /// When rows cannot be read: the turn is sent again by whoever reads them next.
+    pub(crate) fn turn_done(&mut self, done: TurnDone, now: Timestamp) -> Result<(), StoreError> {
+        self.shard.turn_done(done, now)
+    }
+
     /// Lets time pass: code that is to run again, timers that are due, records whose time is over.
     ///
     /// # Errors
@@ -242,21 +262,20 @@ impl Partition {
     }
 
     fn give_out_again(&mut self, id: CommandId, now: Timestamp) -> Result<(), StoreError> {
-        self.shard.set_place(id, None);
+        self.shard.displace(id);
         let deliveries_max = self.deliveries_max;
         let message = Message::Redeliver { id, deliveries_max };
         self.shard.handle(id.instance, message, now)
     }
 
     /// An attempt was given to the broker, which has confirmed it.
-    pub(crate) fn in_broker(&mut self, id: CommandId) {
-        let is_open = self
-            .shard
-            .instance(id.instance)
-            .is_some_and(|instance| instance.open(id).is_some());
-        if is_open {
-            self.shard.set_place(id, Some(Place::Broker));
-        }
+    pub(crate) fn in_broker(&mut self, id: CommandId, which: Which) {
+        self.shard.in_broker(id, which);
+    }
+
+    /// Whether rounds of it are on their way to the store.
+    pub(crate) fn has_undurable(&self) -> bool {
+        self.shard.has_undurable()
     }
 
     /// Ends a round.
@@ -290,16 +309,16 @@ impl Partition {
     fn leave(&mut self, item: Outgoing, leaving: &mut Leaving) {
         match item {
             Outgoing::Task(attempt) => {
-                self.shard.set_place(attempt.id, None);
+                self.shard.displace(attempt.id);
                 leaving.tasks.push(attempt);
             }
             Outgoing::Step(attempt, job) => leaving.steps.push((attempt, job)),
-            Outgoing::CancelAttempt(id, service) => {
+            Outgoing::CancelAttempt(id, which, service) => {
                 self.held.remove(&id);
-                self.shard.set_place(id, None);
+                self.shard.displace(id);
                 // One that was given out in this very round never leaves.
                 leaving.tasks.retain(|attempt| attempt.id != id);
-                leaving.cancels.push((id, service));
+                leaving.cancels.push(Cancel { id, which, service });
             }
             Outgoing::Answer(request, answer) => {
                 if let Some((client, request)) = self.requests.take(request) {
@@ -310,6 +329,7 @@ impl Partition {
                         .push((request, answer));
                 }
             }
+            Outgoing::Turn(turn) => leaving.turns.push(turn),
             Outgoing::Message(to, message) => leaving.messages.push((to, message)),
         }
     }

@@ -8,6 +8,8 @@ use infinitic_core::codec::{self, DecodeError};
 use infinitic_core::{Answer, CommandId, InstanceId, Message, RequestId, TaskAttempt};
 use serde::{Deserialize, Serialize};
 
+use crate::worker::{TurnAway, TurnDone, Which};
+
 /// Bytes of messages after which a packet is closed and another one begun: large enough for the
 /// broker to handle hundreds as one, far below the size that it refuses.
 pub(crate) const PACKET_BYTES: usize = 128 << 10;
@@ -27,7 +29,11 @@ pub(crate) enum Packet {
     /// For the topic of a service: an attempt.
     Task(Box<TaskAttempt>),
     /// For the workers of a service: attempts that are not wanted any more.
-    Cancel(Vec<CommandId>),
+    Cancel(Vec<(CommandId, Which)>),
+    /// For the topic of a version of a workflow: a turn, or a step.
+    Turn(Box<TurnAway>),
+    /// For the inbox of a partition: what came of a turn.
+    TurnDone(Box<TurnDone>),
 }
 
 impl Packet {

@@ -9,17 +9,19 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use infinitic_core::names::ServiceName;
 use infinitic_core::{Answer, CommandId, FailureKind, FailureRecord, RequestId};
 use tokio::sync::Notify;
 
-use super::desk::Desk;
+use super::desk::{Desk, which};
 use super::inbox::{Inbox, Input};
-use super::partition::{Leaving, Round};
+use super::partition::{Cancel, Leaving, Round};
 use super::settle::{Settle, settle};
 use super::store::{Epoch, Part, PartCommit, SharedStore, Written};
 use super::transport::{SendError, Topic};
 use super::wire::{PACKET_BYTES, Packet};
 use crate::backend::StoreError;
+use crate::worker::Which;
 
 /// Rounds of one partition that may wait: beyond, the engine waits too, and its next round is
 /// larger.
@@ -226,15 +228,18 @@ impl Writer {
             steps,
             cancels,
             answers,
+            turns,
             messages,
         } = round.leaving;
+        // What is not wanted first: a newer attempt of the same task may be among the new ones.
+        let cancels = self.cancel(cancels);
         let away = self.desk.keep_home(tasks);
         for (attempt, job) in steps {
-            self.desk.runs_step(attempt.id, attempt.workflow.clone());
+            self.desk.runs_step(&attempt);
             self.desk.executor().run_step(attempt, job.run, job.policy);
         }
         let mut sends: Vec<Sending> = Vec::new();
-        for (service, ids) in self.cancel(cancels) {
+        for (service, ids) in cancels {
             sends.push(self.sending(&Topic::TaskControl(service), &Packet::Cancel(ids)));
         }
         for (client, answers) in answers {
@@ -242,6 +247,11 @@ impl Writer {
             for packet in packed(answers) {
                 sends.push(self.sending(&topic, &packet));
             }
+        }
+        for turn in turns {
+            self.desk.look_for_hosts(&turn.workflow, turn.version);
+            let topic = Topic::Turns(turn.workflow.clone(), turn.version);
+            sends.push(self.sending(&topic, &Packet::Turn(turn)));
         }
         for (to, message) in messages {
             self.inbox.push(Input::Local(super::inbox::Local {
@@ -257,7 +267,7 @@ impl Writer {
         }
         let writer = Arc::clone(self);
         self.desk.handle.spawn(async move {
-            let ids: Vec<CommandId> = away.iter().map(|attempt| attempt.id).collect();
+            let ids: Vec<(CommandId, Which)> = away.iter().map(|it| (it.id, which(it))).collect();
             let mut in_broker = Vec::new();
             let given = away.into_iter().map(|attempt| {
                 let desk = Arc::clone(&writer.desk);
@@ -305,16 +315,12 @@ impl Writer {
     }
 
     /// Cancels here what runs here. Gives what others must be told, by service.
-    fn cancel(
-        &self,
-        cancels: Vec<(CommandId, Option<infinitic_core::names::ServiceName>)>,
-    ) -> BTreeMap<infinitic_core::names::ServiceName, Vec<CommandId>> {
-        let mut others: BTreeMap<_, Vec<CommandId>> = BTreeMap::new();
-        for (id, service) in cancels {
-            let is_here = self.desk.has(id);
-            self.desk.cancel(id);
-            if let Some(service) = service.filter(|_| !is_here) {
-                others.entry(service).or_default().push(id);
+    fn cancel(&self, cancels: Vec<Cancel>) -> BTreeMap<ServiceName, Vec<(CommandId, Which)>> {
+        let mut others: BTreeMap<_, Vec<(CommandId, Which)>> = BTreeMap::new();
+        for Cancel { id, which, service } in cancels {
+            let was_here = self.desk.cancel(id, which);
+            if let Some(service) = service.filter(|_| !was_here) {
+                others.entry(service).or_default().push((id, which));
             }
         }
         others

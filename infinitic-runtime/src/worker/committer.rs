@@ -222,7 +222,7 @@ impl Release for Releaser {
                 Outgoing::Step(attempt, job) => {
                     self.executor.run_step(attempt, job.run, job.policy);
                 }
-                Outgoing::CancelAttempt(id, _) => {
+                Outgoing::CancelAttempt(id, ..) => {
                     // Dispatches before it must be known before it.
                     self.executor.dispatch(std::mem::take(&mut tasks));
                     self.executor.cancel(id);
@@ -231,6 +231,8 @@ impl Release for Releaser {
                     self.replies.answer(RequestId(request), answer);
                 }
                 Outgoing::Message(to, message) => (self.to_shard)(to, message),
+                // A store of one process is owned by the process that hosts, or nobody does.
+                Outgoing::Turn(_) => {}
             }
         }
         self.executor.dispatch(tasks);

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use infinitic_core::instance::OpenKind;
-use infinitic_core::{CommandId, Instance, InstanceId, TimerKey, TimerKind, Timestamp, codec};
+use infinitic_core::{
+    Attempt, CommandId, Instance, InstanceId, Sequence, TimerKey, TimerKind, Timestamp, codec,
+};
 use serde::{Deserialize, Serialize};
 
 use super::layout;
@@ -27,6 +29,15 @@ const LOOKED_AT: usize = 2_000;
 const HORIZON: Duration = Duration::from_secs(60);
 /// Timers read from their index at once.
 const TIMERS_READ: usize = 20_000;
+
+/// One attempt of a task or step: which of all that it ever had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Which {
+    /// How often the task was started anew by hand.
+    pub sequence: Sequence,
+    /// Number of the attempt in that sequence.
+    pub attempt: Attempt,
+}
 
 /// Where the attempt of an open task is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +56,7 @@ pub(super) struct Resting {
     /// The same, in the order in which they are looked at.
     looks: VecDeque<InstanceId>,
     /// Where tasks are that are not simply here.
-    places: HashMap<CommandId, Place>,
+    places: HashMap<CommandId, (Which, Place)>,
     /// Timers due before this have been read from their index.
     read_until: Timestamp,
     /// Where the reading goes on.
@@ -70,10 +81,14 @@ impl Resting {
         let Some(instance) = instance else {
             return Bytes::new();
         };
-        let places: Vec<(CommandId, Place)> = given_out(instance, self.now)
-            .map(|id| {
+        let places: Vec<(CommandId, Which, Place)> = given_out(instance, self.now)
+            .map(|(id, which)| {
                 let here = || Place::Home(self.member.clone());
-                (id, self.places.get(&id).cloned().unwrap_or_else(here))
+                (
+                    id,
+                    which,
+                    self.place(id, which).cloned().unwrap_or_else(here),
+                )
             })
             .collect();
         if places.is_empty() {
@@ -82,17 +97,23 @@ impl Resting {
         codec::encode_value(&places).into()
     }
 
+    /// Where an attempt is; what is known of an older one tells nothing.
+    fn place(&self, id: CommandId, which: Which) -> Option<&Place> {
+        let (known, place) = self.places.get(&id)?;
+        (*known == which).then_some(place)
+    }
+
     /// The timers of an instance that may rest; none when it may not.
     fn timers(&self, instance: &Instance) -> Option<Vec<(Timestamp, TimerKey)>> {
         let is_quiet = instance.stopped.is_none() && !instance.has_open_step();
-        let in_broker = |id| self.places.get(&id) == Some(&Place::Broker);
+        let in_broker = |(id, which)| self.place(id, which) == Some(&Place::Broker);
         let rests = is_quiet && given_out(instance, self.now).all(in_broker);
         rests.then(|| timers(instance, self.now))
     }
 }
 
 /// The tasks of an instance whose current attempt was given out.
-fn given_out(instance: &Instance, now: Timestamp) -> impl Iterator<Item = CommandId> {
+fn given_out(instance: &Instance, now: Timestamp) -> impl Iterator<Item = (CommandId, Which)> {
     let now = now.max(instance.changed_at);
     instance.runs.iter().flat_map(move |(run, state)| {
         state.open.iter().filter_map(move |(position, open)| {
@@ -100,7 +121,14 @@ fn given_out(instance: &Instance, now: Timestamp) -> impl Iterator<Item = Comman
                 return None;
             };
             let id = instance.command_id(*run, *position, open);
-            task.attempts.pause_until(now).is_none().then_some(id)
+            let which = Which {
+                sequence: open.sequence,
+                attempt: task.attempts.current,
+            };
+            task.attempts
+                .pause_until(now)
+                .is_none()
+                .then_some((id, which))
         })
     })
 }
@@ -150,8 +178,12 @@ impl Shard {
         if row.is_empty() {
             return;
         }
-        match codec::decode_value::<Vec<(CommandId, Place)>>(row) {
-            Ok(places) => resting.places.extend(places),
+        match codec::decode_value::<Vec<(CommandId, Which, Place)>>(row) {
+            Ok(places) => {
+                let places = places.into_iter();
+                let places = places.map(|(id, which, place)| (id, (which, place)));
+                resting.places.extend(places);
+            }
             // Its tasks are given out once more: at least once is what was promised.
             Err(error) => tracing::warn!(instance = %id, "where its tasks are is unknown: {error}"),
         }
@@ -159,16 +191,27 @@ impl Shard {
 
     /// Where an attempt is; none when it is simply here, or nowhere.
     pub(crate) fn place(&self, id: CommandId) -> Option<&Place> {
-        self.resting.as_ref()?.places.get(&id)
+        let open = self.instance(id.instance)?.open(id)?;
+        let which = Which {
+            sequence: open.sequence,
+            attempt: open.kind.attempts()?.current,
+        };
+        self.resting.as_ref()?.place(id, which)
     }
 
-    /// An attempt has found its place, or has none any more.
-    pub(crate) fn set_place(&mut self, id: CommandId, place: Option<Place>) {
+    /// An attempt is in the broker's hands.
+    pub(crate) fn in_broker(&mut self, id: CommandId, which: Which) {
+        let instance = self.instance(id.instance);
+        let is_open = instance.is_some_and(|instance| instance.open(id).is_some());
+        if let Some(resting) = self.resting.as_mut().filter(|_| is_open) {
+            resting.places.insert(id, (which, Place::Broker));
+        }
+    }
+
+    /// An attempt has no place any more: it is here, or nowhere.
+    pub(crate) fn displace(&mut self, id: CommandId) {
         if let Some(resting) = &mut self.resting {
-            match place {
-                Some(place) => drop(resting.places.insert(id, place)),
-                None => drop(resting.places.remove(&id)),
-            }
+            resting.places.remove(&id);
         }
     }
 
@@ -349,7 +392,7 @@ impl Shard {
                 self.timers.remove(&(due, timer));
             }
         }
-        for id in given_out(instance, resting.now) {
+        for (id, _) in given_out(instance, resting.now) {
             resting.places.remove(&id);
         }
     }
@@ -362,7 +405,7 @@ impl Shard {
         if resting.listed.contains(&instance.id) || !self.checkpoint.has_seen(instance.id) {
             return;
         }
-        let ids = given_out(instance, resting.now).map(|id| (id, Place::Broker));
+        let ids = given_out(instance, resting.now).map(|(id, which)| (id, (which, Place::Broker)));
         resting.places.extend(ids);
     }
 

@@ -13,14 +13,15 @@ use infinitic_core::engine::{self, Applied};
 use infinitic_core::names::ServiceName;
 use infinitic_core::{
     Answer, CommandId, Effect, Entry, FailureKind, FailureRecord, History, Instance, InstanceId,
-    Message, RequestId, RunNo, StepAttempt, TaskAttempt, TimerKey, Timestamp,
+    Message, RequestId, RunNo, StepAttempt, TaskAttempt, TimerKey, Timestamp, TurnReport,
 };
 
 use super::cache::UseOrder;
 use super::checkpoint::Checkpoint;
+use super::elsewhere::TurnAway;
 use super::layout;
 use super::load::{self, Loaded};
-use super::resting::Resting;
+use super::resting::{Resting, Which};
 use super::resume::Resuming;
 use super::suspects::Suspects;
 use crate::backend::{CommitId, HistoryRow, ReadRows, RowOp, StoreError};
@@ -85,9 +86,11 @@ pub enum Outgoing {
     /// An attempt of a step, with what it runs.
     Step(Box<StepAttempt>, StepJob),
     /// An attempt that is no longer wanted.
-    CancelAttempt(CommandId, Option<ServiceName>),
+    CancelAttempt(CommandId, Which, Option<ServiceName>),
     /// Something to tell a client.
     Answer(RequestId, Answer),
+    /// A turn, or a step, for a worker that hosts the instance's version.
+    Turn(Box<TurnAway>),
     /// A message that the shard sends to itself once what it wrote is durable.
     Message(InstanceId, Message),
 }
@@ -168,6 +171,8 @@ pub struct Shard {
     pub(super) resuming: Resuming,
     /// Instances at rest, if the store is shared.
     pub(super) resting: Option<Resting>,
+    /// What a turn gave that ran elsewhere, for the turn that is about to run.
+    pub(super) given_turn: Option<(InstanceId, RunNo, TurnReport)>,
 }
 
 impl std::fmt::Debug for Shard {
@@ -239,6 +244,7 @@ impl Shard {
             running: Arc::default(),
             resuming: Resuming::default(),
             resting: None,
+            given_turn: None,
         }
     }
 
@@ -364,7 +370,7 @@ impl Shard {
         self.slots.insert(id, slot);
     }
 
-    fn apply(
+    pub(super) fn apply(
         &mut self,
         to: InstanceId,
         mut instance: Option<Box<Instance>>,
@@ -458,8 +464,15 @@ impl Shard {
                 Some(resting) => resting.orphans.push(id),
                 None => self.suspects.add(id),
             },
-            Effect::CancelAttempt { id, service } => {
-                self.outgoing.push(Outgoing::CancelAttempt(id, service));
+            Effect::CancelAttempt {
+                id,
+                sequence,
+                attempt,
+                service,
+            } => {
+                let which = Which { sequence, attempt };
+                self.outgoing
+                    .push(Outgoing::CancelAttempt(id, which, service));
             }
             Effect::ArmTimer { timer, due } => {
                 self.timers.insert((due, timer));
@@ -486,13 +499,15 @@ impl Shard {
     }
 
     fn run_step(&mut self, id: InstanceId, attempt: Box<StepAttempt>) {
+        let step = attempt.id;
         let slot = self.slots.get(&id);
         let live = slot.and_then(|slot| slot.live.as_ref());
         match live.and_then(|live| live.step(attempt.id.position)) {
             Some(job) => self.outgoing.push(Outgoing::Step(attempt, job)),
             // Its future was dropped meanwhile (the code stands still): recovery or retry_turn asks
             // again.
-            None => tracing::debug!(step = %attempt.id, "an open step has no live future"),
+            None if self.send_step(id, attempt) => {}
+            None => tracing::debug!(step = %step, "an open step has no live future"),
         }
     }
 
@@ -686,6 +701,11 @@ impl Shard {
     #[must_use]
     pub fn instance(&self, id: InstanceId) -> Option<&Instance> {
         self.slots.get(&id)?.instance.as_deref()
+    }
+
+    /// Whether commits were taken that are not known to be durable.
+    pub(crate) fn has_undurable(&self) -> bool {
+        self.durable < self.taken
     }
 
     /// The instances of this shard's memory.

@@ -7,7 +7,7 @@ use infinitic_core::engine;
 use infinitic_core::instance::VERSION_OPEN;
 use infinitic_core::{
     Cut, Entry, FailureKind, FailureRecord, History, Instance, InstanceId, Message, Outcome,
-    Position, RunHistory, RunNo, Steering, Timestamp, TurnReport,
+    Position, RunHistory, RunNo, Steering, StepAttempt, Timestamp, TurnReport,
 };
 
 use super::load;
@@ -26,6 +26,12 @@ impl Shard {
     ) -> Message {
         if let Some(why) = self.barred(id) {
             let report = stopped(why.to_owned());
+            return Message::TurnEnded { run, report };
+        }
+        if let Some((_, _, report)) = self
+            .given_turn
+            .take_if(|given| (given.0, given.1) == (id, run))
+        {
             return Message::TurnEnded { run, report };
         }
         if replay {
@@ -60,6 +66,14 @@ impl Shard {
         }
         match report.stopped {
             Some(explanation) if may_retry => self.failed(id, run, explanation),
+            // It goes on elsewhere: nothing that anybody must look at.
+            Some(explanation) if self.resting.is_some() => {
+                let report = TurnReport {
+                    commands: Vec::new(),
+                    stopped: Some(explanation),
+                };
+                Message::TurnEnded { run, report }
+            }
             Some(explanation) => {
                 tracing::warn!(instance = %id, "instance stopped: {}", explanation.message);
                 let report = TurnReport {
@@ -198,14 +212,40 @@ impl Shard {
         let info = run_info(instance, run);
         let (name, version) = (info.workflow.clone(), info.version);
         let Some(workflow) = self.workflows.get(&name, version) else {
+            if self.send_turn(&info, history, None) {
+                return Err(format!(
+                    "its turn was sent to a worker that hosts workflow `{name}` in version \
+                     {version}; the instance goes on when one has run it"
+                ));
+            }
             return Err(self.unhosted(name.as_str(), version));
         };
+        let slot = self
+            .slots
+            .get_mut(&id)
+            .expect("turns are asked of loaded instances");
         let on_foreign = Arc::clone(&self.on_foreign);
         let on_foreign = Box::new(move || on_foreign(id, run));
         let Replayed { run: live, report } = LiveRun::replay(&workflow, info, history, on_foreign);
         slot.live = Some(live);
         self.warm += 1;
         Ok(report)
+    }
+
+    /// Sends a step whose code is not here to a worker that hosts it.
+    pub(super) fn send_step(&mut self, id: InstanceId, step: Box<StepAttempt>) -> bool {
+        let instance = self.slots.get(&id).and_then(|slot| slot.instance.as_ref());
+        let Some(info) = instance.map(|instance| run_info(instance, step.id.run)) else {
+            return false;
+        };
+        if self.resting.is_none() || self.workflows.get(&info.workflow, info.version).is_some() {
+            return false;
+        }
+        let Ok(mut history) = self.history(id) else {
+            return false;
+        };
+        let history = history.take_run(step.id.run);
+        history.is_some_and(|history| self.send_turn(&info, history, Some(step)))
     }
 
     /// An instance that was started when nobody hosted its workflow takes the highest version that

@@ -212,6 +212,15 @@ impl HostedWorkflows {
         by_name.get(name)?.get(&version).cloned()
     }
 
+    /// All names and versions.
+    pub(crate) fn versions(&self) -> Vec<(WorkflowName, u32)> {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        let versions = by_name
+            .iter()
+            .flat_map(|(name, versions)| versions.keys().map(|version| (name.clone(), *version)));
+        versions.collect()
+    }
+
     /// The names of all.
     pub(crate) fn names(&self) -> Vec<WorkflowName> {
         let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);

@@ -111,7 +111,7 @@ impl Watch {
                     Answer::Done | Answer::State(_) | Answer::Refused(_) => true,
                 }
             }
-            Outgoing::CancelAttempt(..) | Outgoing::Message(..) => true,
+            Outgoing::CancelAttempt(..) | Outgoing::Message(..) | Outgoing::Turn(_) => true,
         };
         if !is_durable {
             self.violation(format!("left before its commit was durable: {item:?}"));

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use infinitic_core::names::{ServiceName, StepName, TaskName, WorkflowName};
-use infinitic_core::{CommandId, InstanceId, Message, StepAttempt, TaskAttempt};
+use infinitic_core::{Attempt, CommandId, InstanceId, Message, Sequence, StepAttempt, TaskAttempt};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
@@ -199,6 +199,14 @@ impl Executor {
         self.shared.waiting.remove(id);
     }
 
+    /// The same for attempts up to a number only: a newer one goes on.
+    pub(crate) fn cancel_up_to(&self, id: CommandId, sequence: Sequence, attempt: Attempt) {
+        if let Some(context) = self.shared.running.remove_up_to(id, (sequence, attempt)) {
+            context.control.raise(Stop::Cancelled);
+        }
+        self.shared.waiting.remove(id);
+    }
+
     /// What waits because no worker here hosts it, by service and task.
     #[must_use]
     pub fn waiting(&self) -> Vec<WaitingTasks> {
@@ -227,12 +235,6 @@ impl Executor {
     pub fn wait(&self, service: &ServiceName) -> Duration {
         let service = self.shared.services.get(service);
         service.map_or(Duration::MAX, |service| service.lane.wait())
-    }
-
-    /// Whether an attempt of a task runs here or is queued.
-    #[must_use]
-    pub fn has(&self, id: CommandId) -> bool {
-        self.shared.running.has(id)
     }
 
     /// How many attempts run or are queued here.

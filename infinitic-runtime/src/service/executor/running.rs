@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use infinitic_core::CommandId;
+use infinitic_core::{Attempt, CommandId, Sequence};
 
 use crate::service::task::{Stop, TaskContext};
 
@@ -59,9 +59,18 @@ impl Running {
         self.shard(id).remove(&id)
     }
 
-    /// Whether an attempt of a task is here.
-    pub(super) fn has(&self, id: CommandId) -> bool {
-        self.shard(id).contains_key(&id)
+    /// Removes the attempt of a task, unless it is newer than that.
+    pub(super) fn remove_up_to(
+        &self,
+        id: CommandId,
+        number: (Sequence, Attempt),
+    ) -> Option<Arc<TaskContext>> {
+        let mut shard = self.shard(id);
+        let known = shard.get(&id)?;
+        if (known.sequence(), known.attempt()) > number {
+            return None;
+        }
+        shard.remove(&id)
     }
 
     pub(super) fn all(&self) -> Vec<Arc<TaskContext>> {

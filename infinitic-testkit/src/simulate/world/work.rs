@@ -237,7 +237,7 @@ impl World {
                 let ended = process.executor.step(*attempt, &job, took);
                 self.runs_until(id, sequence, number, ended);
             }
-            Outgoing::CancelAttempt(id, _) => {
+            Outgoing::CancelAttempt(id, ..) => {
                 if let Some(process) = &mut self.process {
                     process.running.remove(&id);
                 }
@@ -249,6 +249,8 @@ impl World {
                     self.schedule(delay, Event::Told { request, answer });
                 }
             }
+            // One process alone sends no turns away.
+            Outgoing::Turn(_) => {}
             Outgoing::Message(to, message) => {
                 let event = Event::Arrives {
                     life: Some(self.life),
