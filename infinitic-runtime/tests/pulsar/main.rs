@@ -13,4 +13,5 @@ mod outage;
 mod rights;
 mod rules;
 mod support;
+mod tls;
 mod transient;
