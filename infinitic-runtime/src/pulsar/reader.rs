@@ -17,7 +17,7 @@ use futures_util::{FutureExt, StreamExt};
 use pulsar::proto::MessageIdData;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, pause};
 use super::client::{Bytewise, Fault, ITS_TOPIC, fault};
 use super::held::{Came, Held};
 use super::hub::Hub;
@@ -252,8 +252,8 @@ impl Task {
     /// Another consumer, however long it takes.
     async fn rebuild(&mut self) -> Result<Bytewise, Close> {
         loop {
-            let pause = self.backoff.draw();
-            self.meanwhile(tokio::time::sleep(pause)).await?;
+            let time = self.backoff.draw();
+            self.meanwhile(pause(time)).await?;
             let (hub, subscription) = (Arc::clone(&self.hub), self.subscription.clone());
             let after = self.last.clone();
             let open = async move { subscription.open(&hub, after).await };
@@ -332,12 +332,12 @@ impl Task {
                         return End::Broken(fault);
                     }
                 }
-                () = tokio::time::sleep(SILENCE), if room => {
+                () = pause(SILENCE), if room => {
                     if let Err(fault) = self.check(consumer).await {
                         return End::Broken(fault);
                     }
                 }
-                () = tokio::time::sleep(patience), if shared && !room => {
+                () = pause(patience), if shared && !room => {
                     if let Err(fault) = self.hand_on(consumer).await {
                         return End::Broken(fault);
                     }
