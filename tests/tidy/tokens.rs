@@ -66,6 +66,16 @@ const SLEEP_EXCEPTIONS: &[Exception] = &[
         "a pause before connections are accepted again when handles have run out",
     ),
     (
+        "infinitic-runtime/src/pulsar/backoff.rs",
+        "time::sleep",
+        "a pause before a broker is asked again, and limits of what is waited for",
+    ),
+    (
+        "infinitic-runtime/tests/pulsar/",
+        "time::sleep",
+        "how long a broker is away is what is tested; looks at its REST interface",
+    ),
+    (
         "infinitic-runtime/src/worker/load.rs",
         "park_timeout",
         "a pause before a failed read is tried again, on the shard's own thread",

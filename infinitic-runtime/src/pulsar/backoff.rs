@@ -7,6 +7,12 @@ use crate::clock;
 /// Trouble that goes on is told again after so long.
 const REMIND: Duration = Duration::from_secs(30);
 
+/// Ends after a time: the limit of something else that is waited for, or a pause before something
+/// is tried again.
+pub(super) async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// Pauses that double, each cut short by chance so that many processes do not come back at once.
 #[derive(Debug)]
 pub(super) struct Backoff {
@@ -43,7 +49,7 @@ impl Backoff {
 
     /// Waits for the next pause.
     pub(super) async fn wait(&mut self) {
-        tokio::time::sleep(self.draw()).await;
+        pause(self.draw()).await;
     }
 
     /// Whether this trouble should be told: at first, and then now and again.

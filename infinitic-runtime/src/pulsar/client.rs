@@ -108,9 +108,8 @@ impl Clients {
     /// said: when the REST interface did not let us in either, it was who we are.
     pub(super) async fn prove(&self, allowed: bool) -> Result<(), TransportError> {
         let url = &self.0.settings.broker_url;
-        let fault = match self.0.get(Use::Reading).await {
-            Ok(_) => return Ok(()),
-            Err(fault) => fault,
+        let Err(fault) = self.0.get(Use::Reading).await else {
+            return Ok(());
         };
         if !allowed || matches!(fault, Fault::Refused(_)) {
             return Err(TransportError::Refused(format!(

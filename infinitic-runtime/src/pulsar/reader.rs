@@ -17,7 +17,7 @@ use futures_util::{FutureExt, StreamExt};
 use pulsar::proto::MessageIdData;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, pause};
 use super::client::{Bytewise, Fault, ITS_TOPIC, fault};
 use super::held::{Came, Held};
 use super::hub::Hub;
@@ -34,8 +34,12 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How long a reader that closes waits until the broker has its acknowledgements.
 const BARRIER: Duration = Duration::from_secs(5);
 
-/// How long a full reader of a shared topic keeps what it cannot give out.
+/// How long a full reader of a shared topic keeps what it cannot give out, at first. Each time it
+/// gets something again, it keeps it twice as long: the others seem to be full as well.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// At last.
+const PATIENCE_MAX: Duration = Duration::from_secs(30);
 
 /// Messages that are taken from the library without looking at anything else.
 const AT_ONCE: usize = 64;
@@ -248,8 +252,8 @@ impl Task {
     /// Another consumer, however long it takes.
     async fn rebuild(&mut self) -> Result<Bytewise, Close> {
         loop {
-            let pause = self.backoff.draw();
-            self.meanwhile(tokio::time::sleep(pause)).await?;
+            let time = self.backoff.draw();
+            self.meanwhile(pause(time)).await?;
             let (hub, subscription) = (Arc::clone(&self.hub), self.subscription.clone());
             let after = self.last.clone();
             let open = async move { subscription.open(&hub, after).await };
@@ -302,13 +306,16 @@ impl Task {
     async fn serve(&mut self, consumer: &mut Bytewise) -> End {
         let mut orders = Vec::new();
         let shared = self.subscription.reading == Reading::Shared;
+        let mut patience = PATIENCE;
         loop {
             // Both the acknowledgements that came with the last orders, and old ones.
             if let Err(fault) = self.acknowledge(consumer).await {
                 return End::Broken(fault);
             }
             let room = self.has_room();
-            let patience = if room { SILENCE } else { PATIENCE };
+            if room {
+                patience = PATIENCE;
+            }
             tokio::select! {
                 biased;
                 count = self.orders.recv_many(&mut orders, AT_ONCE) => {
@@ -325,14 +332,16 @@ impl Task {
                         return End::Broken(fault);
                     }
                 }
-                () = tokio::time::sleep(patience), if room || shared => {
-                    let checked = match room {
-                        true => self.check(consumer).await,
-                        false => hand_on(consumer).await,
-                    };
-                    if let Err(fault) = checked {
+                () = pause(SILENCE), if room => {
+                    if let Err(fault) = self.check(consumer).await {
                         return End::Broken(fault);
                     }
+                }
+                () = pause(patience), if shared && !room => {
+                    if let Err(fault) = self.hand_on(consumer).await {
+                        return End::Broken(fault);
+                    }
+                    patience = (patience * 2).min(PATIENCE_MAX);
                 }
             }
         }
@@ -436,6 +445,22 @@ impl Task {
         }
         Err(Fault::Trouble("the broker does not answer".to_owned()))
     }
+
+    /// Gives back what lies ready in the library, for other readers: this one has been full for
+    /// long.
+    async fn hand_on(&self, consumer: &mut Bytewise) -> Result<(), Fault> {
+        for _ in 0..AT_ONCE {
+            let Some(ready) = consumer.next().now_or_never() else {
+                break;
+            };
+            let came = came(ready)?;
+            if !self.held.knows(&came) {
+                let given = consumer.nack_with_id(ITS_TOPIC, came.id).await;
+                given.map_err(|error| Fault::Trouble(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// After so long without an answer, one looks whether messages are in its way.
@@ -465,19 +490,6 @@ fn came(next: Next) -> Result<Came, Fault> {
         batch: batch.and_then(|size| usize::try_from(size).ok()),
         payload: Bytes::from(message.payload.data),
     })
-}
-
-/// Gives back what lies ready in the library, for other readers: this one has been full for long.
-async fn hand_on(consumer: &mut Bytewise) -> Result<(), Fault> {
-    for _ in 0..AT_ONCE {
-        let Some(ready) = consumer.next().now_or_never() else {
-            break;
-        };
-        let id = came(ready)?.id;
-        let given = consumer.nack_with_id(ITS_TOPIC, id).await;
-        given.map_err(|error| Fault::Trouble(error.to_string()))?;
-    }
-    Ok(())
 }
 
 /// Waits until the broker has all acknowledgements: they are before this question in the same

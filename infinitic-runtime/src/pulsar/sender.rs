@@ -14,7 +14,7 @@ use pulsar::producer::{Message, SendFuture};
 use pulsar::{Producer, TokioExecutor};
 use tokio::sync::{mpsc, oneshot};
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, pause};
 use super::client::{Fault, fault};
 use super::hub::{Counted, Hub};
 use super::names::Full;
@@ -97,7 +97,7 @@ fn begin(hub: &Arc<Hub>, to: Full) -> mpsc::UnboundedSender<Outgoing> {
         let mut closing = task.hub.closing.subscribe();
         let give_up = async move {
             let _ = closing.wait_for(|closing| *closing).await;
-            tokio::time::sleep(CLOSING).await;
+            pause(CLOSING).await;
         };
         tokio::select! {
             () = task.run() => {}
@@ -255,7 +255,7 @@ impl Sender {
                     }
                     self.pending.extend(came.drain(..));
                 }
-                () = tokio::time::sleep(longest), if idle => return End::Idle,
+                () = pause(longest), if idle => return End::Idle,
                 _ = closing.changed(), if !*closing.borrow_and_update() => {}
             }
         }

@@ -5,6 +5,7 @@
 //! `INFINITIC_PULSAR_ADMIN_URL` say where there is one. Those that kill one start their own: they
 //! are left out unless `INFINITIC_SERVERS` names the project's script `scripts/servers`.
 #![cfg(feature = "pulsar")]
+#![allow(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
 
 mod broker;
 mod faults;
@@ -13,4 +14,5 @@ mod outage;
 mod rights;
 mod rules;
 mod support;
+mod tls;
 mod transient;

@@ -76,7 +76,7 @@ pub(crate) async fn dropped_waits_lose_nothing(bed: &Bed) {
         let receipt = transport.send(&inbox, Bytes::from(text));
         // Whichever ends first, the other is dropped in the middle.
         tokio::select! {
-            given = reads.reader.next(1) => seen.extend(texts(&given.expect("the transport is open"))),
+            given = reads.reader.next(1) => seen.extend(texts(&given.expect("open"))),
             sent = receipt => assert_eq!(sent, Ok(())),
         }
     }
