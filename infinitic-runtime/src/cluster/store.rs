@@ -108,8 +108,8 @@ pub struct PartCommit {
     /// Rows that are appended: at most one of each instance.
     pub history: Vec<HistoryRow>,
     /// Index rows put and removed, history rows removed by the purge. Keys as `worker::layout`
-    /// makes them. No put of a [`Table::History`] row is among them, and no removal of a row of an
-    /// instance that `history` appends to.
+    /// makes them, of 1,024 bytes at most. No put of a [`Table::History`] row is among them, and no
+    /// removal of a row of an instance that `history` appends to.
     pub ops: Vec<RowOp>,
 }
 

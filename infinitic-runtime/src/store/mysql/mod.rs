@@ -321,9 +321,11 @@ impl Prepare for MySql {
         // Locks of a worker that stands still or whose machine is gone end with its session: so
         // the server does not wait for it for hours, as it would by default.
         let idle = seconds.max(10);
+        // What does not fit is an error, never cut.
         let settings = format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
              SET SESSION autocommit = 1, time_zone = '+00:00', \
+             sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
              /*M! idle_transaction_timeout = {idle}, */ \
              innodb_lock_wait_timeout = {seconds}, wait_timeout = {idle}"
         );

@@ -267,10 +267,11 @@ impl Prepare for Postgres {
         // Every row is found by its key, so one plan for each statement will do. A plan that was
         // made while a table was small would read the whole of it later; so such plans are off, and
         // with them the compiler that the planner calls when a plan looks dear. A call that nobody
-        // waits for any more ends too.
+        // waits for any more ends too. A statement that waited for another one goes on with what
+        // that one wrote; under stricter isolation it would fail.
         let settings = format!(
             "SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan; \
-             SET statement_timeout = {}",
+             SET default_transaction_isolation = 'read committed'; SET statement_timeout = {}",
             timeout.as_millis().clamp(1, 2_000_000_000)
         );
         sqlx::raw_sql(AssertSqlSafe(settings))
