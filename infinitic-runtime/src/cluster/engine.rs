@@ -49,7 +49,6 @@ pub(crate) struct Engine {
     pub(crate) held: Held,
     pub(crate) partitions: BTreeMap<Part, Holding>,
     pub(crate) alive: Arc<BTreeSet<String>>,
-    pub(crate) maintained: Timestamp,
 }
 
 /// The partitions that are in this worker's hands, and since which claim.
@@ -63,6 +62,8 @@ pub(crate) struct Holding {
     /// Ends the reader once what was acknowledged is known to the broker.
     close_reader: Option<oneshot::Sender<()>>,
     reader: tokio::task::JoinHandle<()>,
+    /// When it last looked for checkpoints, timers and purges.
+    maintained: Timestamp,
     /// It is being given up: nothing new is handled.
     leaving: bool,
     /// Its last round has been handed to the writer.
@@ -308,15 +309,15 @@ impl Engine {
     }
 
     fn tick(&mut self, now: Timestamp) {
-        let maintain = now.since(self.maintained) >= MAINTENANCE_EVERY || now < self.maintained;
-        if maintain {
-            self.maintained = now;
-        }
         let alive = Arc::clone(&self.alive);
         let is_alive = |member: &str| alive.contains(member);
         for (part, holding) in &mut self.partitions {
             if holding.left {
                 continue;
+            }
+            let maintain = now.since(holding.maintained) >= MAINTENANCE_EVERY;
+            if maintain {
+                holding.maintained = now;
             }
             if let Err(error) = holding.partition.tick(now, maintain, &is_alive) {
                 tracing::error!("reading partition {part} failed: {error}");
@@ -420,6 +421,7 @@ impl Engine {
                 settles: Vec::new(),
                 close_reader: Some(close_reader),
                 reader,
+                maintained: Timestamp::default(),
                 leaving: false,
                 left: false,
             },

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use infinitic_core::Timestamp;
 use infinitic_core::names::WorkflowName;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -224,7 +223,6 @@ impl ClusterNode {
             held: Arc::clone(&self.held),
             partitions: BTreeMap::new(),
             alive: Arc::new(BTreeSet::new()),
-            maintained: Timestamp::default(),
         };
         handle.spawn(Arc::clone(&writer).run());
         self.engine = Some(spawn(move || engine.run())?);
