@@ -222,8 +222,8 @@ impl Env {
 fn quick() -> ClusterSettings {
     ClusterSettings {
         partitions: 4,
-        beat_every: Duration::from_millis(40),
-        lease: Duration::from_millis(400),
+        beat_every: Duration::from_millis(50),
+        lease: Duration::from_millis(1_500),
         ..ClusterSettings::default()
     }
 }

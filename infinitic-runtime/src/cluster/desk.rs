@@ -27,6 +27,9 @@ use crate::workflow::HostedWorkflows;
 /// An attempt stays at home when it would wait there no longer than this: about what a way over the
 /// broker and back takes.
 const WORTH_WAITING: Duration = Duration::from_millis(20);
+/// Deliveries by the broker that count as one: most of those it counts were only waiting their turn
+/// in a worker that was stopped.
+const DELIVERIES_FOR_ONE: u32 = 4;
 /// Pause after a reader could not be opened, or brought what is not hosted here.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Turns of others that a worker runs at a time.
@@ -444,10 +447,11 @@ impl Desk {
             );
             return self.later(owed);
         }
+        // It goes to another worker when the reader is closed.
         if self.draining.load(Ordering::SeqCst) {
-            return give_back(vec![owed]);
+            return;
         }
-        if delivery.redeliveries > self.deliveries_max {
+        if delivery.redeliveries > self.deliveries_max * DELIVERIES_FOR_ONE {
             let why = format!(
                 "each of {} workers that ran this attempt went away while it ran",
                 delivery.redeliveries

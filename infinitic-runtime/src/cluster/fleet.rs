@@ -9,11 +9,16 @@ use super::engine::Held;
 use super::inbox::{Inbox, Input};
 use super::plan::{Plan, plan};
 use super::store::{Beat, Epoch, Fleet, Part, SharedStore};
+use super::transport::Transport;
 use crate::clock::monotonic;
+
+/// Beats between two looks for workflows that nobody hosts.
+const ADOPTED_EVERY: u32 = 10;
 
 /// Renews the lease, claims and releases, until the task is aborted.
 pub(crate) struct Beating {
     pub(crate) store: Arc<dyn SharedStore>,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) clock: Arc<StoreClock>,
     pub(crate) held: Held,
@@ -35,8 +40,11 @@ impl Beating {
     pub(crate) async fn run(self, first: Fleet) {
         self.act(first).await;
         let mut failed = false;
-        loop {
+        for count in 1_u32.. {
             tokio::time::sleep(self.every).await;
+            if count.is_multiple_of(ADOPTED_EVERY) {
+                self.adopt().await;
+            }
             let asked = monotonic();
             match self.store.beat(&self.beat).await {
                 Ok(fleet) => {
@@ -53,6 +61,22 @@ impl Beating {
                     }
                     failed = true;
                 }
+            }
+        }
+    }
+
+    /// Makes partitions for workflows that clients have started and nobody hosts: what waits in
+    /// their inboxes is then in plain sight.
+    async fn adopt(&self) {
+        let Ok(workflows) = self.transport.workflows().await else {
+            return;
+        };
+        for workflow in workflows {
+            if self.beat.hosts.contains(&workflow) {
+                continue;
+            }
+            if let Ok(inboxes) = self.transport.inboxes(&workflow, 1).await {
+                self.store.parts(&workflow, inboxes).await.ok();
             }
         }
     }

@@ -202,6 +202,7 @@ impl ClusterNode {
         );
         let beating = Beating {
             store: Arc::clone(&store),
+            transport: Arc::clone(&self.transport),
             inbox: Arc::clone(&self.inbox),
             clock: Arc::clone(&clock),
             held: Arc::clone(&self.held),
