@@ -40,15 +40,16 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// The broker's own words.
+    /// The broker's own words, without the traces of its own code.
     fn reason(&self) -> String {
-        match self.json().get("reason").and_then(Value::as_str) {
+        let reason = self.json();
+        let text = match reason.get("reason").and_then(Value::as_str) {
             Some(reason) => reason.to_owned(),
-            None => {
-                let text = String::from_utf8_lossy(&self.body);
-                text.trim().chars().take(200).collect()
-            }
-        }
+            None => String::from_utf8_lossy(&self.body).into_owned(),
+        };
+        let text = text.split("Stacktrace:").next().unwrap_or("");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.join(" ").chars().take(300).collect()
     }
 }
 
