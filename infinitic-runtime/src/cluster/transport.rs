@@ -74,7 +74,8 @@ pub struct Delivery {
     pub tag: u64,
     /// The payload.
     pub payload: Bytes,
-    /// How often the broker says it has delivered it before, as far as it knows.
+    /// How many readers of a shared topic went away with it, neither settled nor given back, as far
+    /// as the broker knows. Some brokers do not tell: always 0 there.
     pub redeliveries: u32,
 }
 

@@ -2,14 +2,18 @@
 //! whether there is room for more. No waiting, no network.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pulsar::proto::MessageIdData;
 
 use crate::cluster::transport::{Delivery, Window};
 
-/// Past so many remembered redeliveries, all are forgotten: they are told as far as we know.
+/// Past so many remembered messages that were given back, all are forgotten.
 const COUNTED_MAX: usize = 10_000;
+
+/// The longest pause before a message that is given back again and again comes again.
+const RETURN_MAX: Duration = Duration::from_secs(1);
 
 /// An entry of the broker.
 pub(super) type Entry = (u64, u64);
@@ -127,7 +131,8 @@ impl Held {
         Delivery {
             tag,
             payload: came.payload,
-            redeliveries: self.returned.get(&(entry, index)).copied().unwrap_or(0),
+            // The library keeps to itself what the broker says.
+            redeliveries: 0,
         }
     }
 
@@ -150,6 +155,17 @@ impl Held {
             return None;
         }
         self.shared.remove(&out.entry).map(|shared| shared.id)
+    }
+
+    /// How long to keep a message that is given back: not at all the first time, then longer and
+    /// longer, so that a reader that never wants it does not keep the broker busy.
+    pub(super) fn pause_before_return(&self, tag: u64) -> Duration {
+        let out = self.out.get(&tag);
+        let times = out.and_then(|out| self.returned.get(&(out.entry, out.index)));
+        match times {
+            None => Duration::ZERO,
+            Some(times) => (Duration::from_millis(25) * (1 << (*times).min(10))).min(RETURN_MAX),
+        }
     }
 
     /// A message is to come again: the entry to ask for.
@@ -223,17 +239,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_counted() {
+    fn what_is_given_back_again_and_again_waits_longer() {
         let mut held = held(100, 1_000);
-        let first = held.give(came(1, None, None));
-        assert_eq!(first.redeliveries, 0);
+        let mut given = held.give(came(1, None, None));
         assert!(held.knows(&came(1, None, None)));
-        assert_eq!(held.give_back(first.tag).expect("out").entry_id, 1);
-        assert_eq!(held.give_back(first.tag), None);
-        assert!(!held.knows(&came(1, None, None)));
+        for millis in [0, 50, 100, 200, 400, 800, 1_000, 1_000] {
+            let pause = held.pause_before_return(given.tag);
+            assert_eq!(pause, Duration::from_millis(millis));
+            assert_eq!(held.give_back(given.tag).expect("out").entry_id, 1);
+            assert_eq!(held.give_back(given.tag), None);
+            assert!(!held.knows(&came(1, None, None)));
+            given = held.give(came(1, None, None));
+        }
+        held.settle(given.tag);
         let again = held.give(came(1, None, None));
-        assert_eq!(again.redeliveries, 1);
-        held.settle(again.tag);
-        assert_eq!(held.give(came(1, None, None)).redeliveries, 0);
+        assert_eq!(held.pause_before_return(again.tag), Duration::ZERO);
     }
 }

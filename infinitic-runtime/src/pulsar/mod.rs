@@ -4,10 +4,11 @@
 //! role may; see [`PulsarSettings`]. All that the library below does wrong with a real broker is
 //! kept inside: consumers that fall silent, connections that break, acknowledgements that get lost.
 //!
-//! What is promised: a message is delivered at least once. How often it was delivered before is
-//! known only as far as this process gave it back ([`Delivery::redeliveries`]).
+//! What is promised: a message is delivered at least once. How many readers died of it is not known
+//! ([`Delivery::redeliveries`] is 0): Pulsar does not count that for good, and the library keeps to
+//! itself what it counts.
 //!
-//! [`Delivery::redeliveries`]: crate::cluster::transport::Delivery
+//! [`Delivery::redeliveries`]: crate::cluster::transport::Delivery#structfield.redeliveries
 //!
 //! # Settings of the broker
 //!
@@ -28,6 +29,7 @@ mod client;
 mod dead;
 mod held;
 mod hub;
+mod intake;
 mod names;
 mod reader;
 mod sender;

@@ -35,9 +35,32 @@ async fn an_absent_broker_takes_nothing_and_loses_nothing() {
     assert_eq!(in_time(receipt).await, Ok(()));
     let again = reads.take(3).await;
     assert_eq!(texts(&again), ["a", "b", "c"]);
-    assert_eq!(again[0].redeliveries, 1);
+    assert_eq!(again[0].redeliveries, 0, "no reader went away");
     reads.acknowledger.acknowledge(&tags(&again));
     assert_eq!(broker.backlog(&tasks), 0);
+}
+
+#[tokio::test]
+async fn readers_that_die_are_counted() {
+    let broker = MemoryBroker::new();
+    let transport = broker.transport();
+    let tasks = Topic::Tasks(ServiceName::known("Mail"));
+    let sent = transport.send(&tasks, Bytes::from_static(b"deadly"));
+    assert_eq!(in_time(sent).await, Ok(()));
+    for died in 0..3 {
+        let mut reads = read(&transport, &tasks, Reading::Shared).await;
+        assert_eq!(reads.take(1).await[0].redeliveries, died);
+        drop(reads);
+    }
+    let mut reads = read(&transport, &tasks, Reading::Shared).await;
+    assert_eq!(reads.take(1).await[0].redeliveries, 3);
+    reads.close().await;
+    let mut reads = read(&transport, &tasks, Reading::Shared).await;
+    assert_eq!(
+        reads.take(1).await[0].redeliveries,
+        3,
+        "one that says so is not"
+    );
 }
 
 #[tokio::test]

@@ -82,8 +82,16 @@ impl Queue {
         }
     }
 
-    /// A reader is gone: what it holds goes to another.
-    pub(super) fn leave(&mut self, id: ReaderId) {
+    /// A reader is gone: what it holds goes to another. One that did not say that it ends may have
+    /// died of what it held: that is counted.
+    pub(super) fn leave(&mut self, id: ReaderId, orderly: bool) {
+        if !orderly && let Some(place) = self.readers.get(&id) {
+            for number in &place.held {
+                if let Some((_, message)) = self.delivered.get_mut(number) {
+                    message.redeliveries += 1;
+                }
+            }
+        }
         self.take_back(id);
         self.readers.remove(&id);
     }
@@ -118,8 +126,7 @@ impl Queue {
     }
 
     fn wait_again(&mut self, number: u64) {
-        if let Some((_, mut message)) = self.delivered.remove(&number) {
-            message.redeliveries += 1;
+        if let Some((_, message)) = self.delivered.remove(&number) {
             self.waiting.insert(number, message);
         }
     }

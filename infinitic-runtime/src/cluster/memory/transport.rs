@@ -442,13 +442,16 @@ impl Reader for MemoryReader {
 
     fn close(self: Box<Self>) -> Pending<'static, ()> {
         let seat = self.seat.clone();
-        drop(self);
         let mut state = seat.broker.lock();
+        if let Some(queue) = state.queues.get_mut(&seat.topic) {
+            queue.leave(seat.id, true);
+        }
         let personal = matches!(seat.topic, Topic::Replies(_) | Topic::Member(_));
         let is_free = |queue: &Queue| queue.is_free();
         if personal && state.queues.get(&seat.topic).is_some_and(is_free) {
             state.queues.remove(&seat.topic);
         }
+        state.wake();
         drop(state);
         Box::pin(async {})
     }
@@ -458,7 +461,7 @@ impl Drop for MemoryReader {
     fn drop(&mut self) {
         let mut state = self.seat.broker.lock();
         if let Some(queue) = state.queues.get_mut(&self.seat.topic) {
-            queue.leave(self.seat.id);
+            queue.leave(self.seat.id, false);
         }
         state.wake();
     }

@@ -78,16 +78,14 @@ pub(crate) async fn comes_again_when_given_back(bed: &Bed) {
     let tasks = bed.tasks();
     let mut reads = read(&*transport, &tasks, SHARED).await;
     send(&*transport, &tasks, "again").await;
-    let taken = reads.take(1).await;
-    assert_eq!(taken[0].redeliveries, 0);
-    reads.acknowledger.give_back(&tags(&taken));
-    let again = reads.take(1).await;
-    assert_eq!(texts(&again), ["again"]);
-    assert!(
-        again[0].redeliveries >= 1,
-        "seen before, by this very reader"
-    );
-    reads.acknowledger.acknowledge(&tags(&again));
+    let mut taken = reads.take(1).await;
+    for _ in 0..4 {
+        reads.acknowledger.give_back(&tags(&taken));
+        taken = reads.take(1).await;
+        assert_eq!(texts(&taken), ["again"]);
+        assert_eq!(taken[0].redeliveries, 0, "nobody went away with it");
+    }
+    reads.acknowledger.acknowledge(&tags(&taken));
     reads.expect_nothing().await;
 }
 
