@@ -86,6 +86,11 @@ const SLEEP_EXCEPTIONS: &[Exception] = &[
         "a pause before a worker that is away is asked again",
     ),
     (
+        "infinitic-runtime/src/cluster/",
+        "time::sleep",
+        "the period of beats, and pauses before a broker or database that is away is asked again",
+    ),
+    (
         "infinitic-runtime/tests/store_damage.rs",
         "park_timeout",
         "a pause between two looks at files that the store is still writing",

@@ -16,6 +16,9 @@ pub(crate) type MakeTransport =
 pub(crate) type MakeStore =
     Box<dyn Fn() -> Pending<'static, Result<Arc<dyn SharedStore>, StoreError>> + Send + Sync>;
 
+/// What of broker and database is connected.
+pub(crate) type Connected = (Option<Arc<dyn Transport>>, Option<Arc<dyn SharedStore>>);
+
 /// Broker and database. Clients need no database.
 pub(crate) struct Connection {
     make_transport: MakeTransport,
@@ -73,7 +76,7 @@ impl Connection {
     }
 
     /// What is connected by now.
-    pub(crate) fn connected(&self) -> (Option<Arc<dyn Transport>>, Option<Arc<dyn SharedStore>>) {
+    pub(crate) fn connected(&self) -> Connected {
         (self.transport.get().cloned(), self.store.get().cloned())
     }
 }

@@ -115,6 +115,10 @@ impl Desk {
     }
 
     /// Starts here what stays at home. Gives back what goes to the broker.
+    #[expect(
+        clippy::vec_box,
+        reason = "they come boxed from the engine, and go boxed to others"
+    )]
     pub(crate) fn keep_home(
         self: &Arc<Self>,
         tasks: Vec<Box<TaskAttempt>>,

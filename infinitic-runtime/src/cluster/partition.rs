@@ -52,6 +52,10 @@ pub(crate) struct Round {
 
 /// What leaves a partition.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::vec_box,
+    reason = "they come boxed from the engine, and go boxed to others"
+)]
 pub(crate) struct Leaving {
     pub(crate) tasks: Vec<Box<TaskAttempt>>,
     pub(crate) steps: Vec<(Box<StepAttempt>, StepJob)>,
@@ -103,6 +107,10 @@ impl Partition {
     ///
     /// # Errors
     /// When its rows cannot be read.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are what a worker is made of, each once"
+    )]
     pub(crate) fn take_over(
         part: Part,
         claim: Claim,
