@@ -1,4 +1,5 @@
-//! The way to a broker and a database, made at the first use and shared by a worker and its clients.
+//! The way to a broker and a database, made at the first use and shared by a worker and its
+//! clients.
 
 use std::fmt;
 use std::sync::Arc;

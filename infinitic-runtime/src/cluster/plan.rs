@@ -18,9 +18,10 @@ pub struct Plan {
 /// Compares what a member owns with its share.
 ///
 /// The members that host a workflow name share its partitions evenly; when nobody hosts it, all
-/// members do, so that its instances can be looked at and wait in plain sight. The first ones, in the order
-/// of their ids, have one more where it does not come out even. A member that has more than its
-/// share gives up the rest, those with the highest numbers; one that has less claims what is free:
+/// members do, so that its instances can be looked at and wait in plain sight. The first ones, in
+/// the order of their ids, have one more where it does not come out even. A member that has more
+/// than its share gives up the rest, those with the highest numbers; one that has less claims what
+/// is free:
 /// each begins at another place, so that they seldom meet. Nothing moves as long as all have their
 /// share.
 #[must_use]

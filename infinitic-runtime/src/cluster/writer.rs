@@ -1,16 +1,16 @@
-//! Writes the rounds of all partitions of this worker, as many as there are in one transaction; then
-//! lets go what they send; then acknowledges what they came from.
+//! Writes the rounds of all partitions of this worker, as many as there are in one transaction;
+//! then lets go what they send; then acknowledges what they came from.
 //!
 //! **Invariant:** nothing leaves before the write that covers it; nothing is acknowledged before
-//! what it led to is durable and was sent. After a partition was lost, nothing more of that claim is
-//! written or sent.
+//! what it led to is durable and was sent. After a partition was lost, nothing more of that claim
+//! is written or sent.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use infinitic_core::names::ServiceName;
-use infinitic_core::{Answer, CommandId, FailureKind, FailureRecord, RequestId};
+use infinitic_core::{Answer, CommandId, FailureKind, FailureRecord, RequestId, TaskAttempt};
 use tokio::sync::Notify;
 
 use super::desk::{Desk, which};
@@ -21,7 +21,7 @@ use super::store::{Epoch, Part, PartCommit, SharedStore, Written};
 use super::transport::{SendError, Topic};
 use super::wire::{PACKET_BYTES, Packet};
 use crate::backend::StoreError;
-use crate::worker::Which;
+use crate::worker::{TurnAway, Which};
 
 /// Rounds of one partition that may wait: beyond, the engine waits too, and its next round is
 /// larger.
@@ -238,6 +238,41 @@ impl Writer {
             self.desk.runs_step(&attempt);
             self.desk.executor().run_step(attempt, job.run, job.policy);
         }
+        let sends = self.packets(cancels, answers, turns);
+        for (to, message) in messages {
+            self.inbox.push(Input::Local(super::inbox::Local {
+                part: part.clone(),
+                to,
+                message,
+                settles: Vec::new(),
+            }));
+        }
+        if sends.is_empty() && away.is_empty() && !last {
+            settle(settles);
+            return;
+        }
+        let sent = Sent {
+            part,
+            epoch,
+            settles,
+            last,
+        };
+        let writer = Arc::clone(self);
+        let finished = async move { writer.finish(sends, away, sent).await };
+        self.desk.handle.spawn(finished);
+    }
+
+    /// Begins to send all but tasks.
+    #[expect(
+        clippy::vec_box,
+        reason = "they come boxed from the engine, and go boxed to others"
+    )]
+    fn packets(
+        &self,
+        cancels: BTreeMap<ServiceName, Vec<(CommandId, Which)>>,
+        answers: BTreeMap<Arc<str>, Vec<(RequestId, Answer)>>,
+        turns: Vec<Box<TurnAway>>,
+    ) -> Vec<Sending> {
         let mut sends: Vec<Sending> = Vec::new();
         for (service, ids) in cancels {
             sends.push(self.sending(&Topic::TaskControl(service), &Packet::Cancel(ids)));
@@ -253,45 +288,45 @@ impl Writer {
             let topic = Topic::Turns(turn.workflow.clone(), turn.version);
             sends.push(self.sending(&topic, &Packet::Turn(turn)));
         }
-        for (to, message) in messages {
-            self.inbox.push(Input::Local(super::inbox::Local {
-                part: part.clone(),
-                to,
-                message,
-                settles: Vec::new(),
-            }));
-        }
-        if sends.is_empty() && away.is_empty() && !last {
-            settle(settles);
-            return;
-        }
-        let writer = Arc::clone(self);
-        self.desk.handle.spawn(async move {
-            let ids: Vec<(CommandId, Which)> = away.iter().map(|it| (it.id, which(it))).collect();
-            let mut in_broker = Vec::new();
-            let given = away.into_iter().map(|attempt| {
-                let desk = Arc::clone(&writer.desk);
-                tokio::spawn(async move { desk.send(attempt).await })
-            });
-            let given: Vec<_> = given.collect();
-            for sending in sends {
-                // An answer that does not arrive is asked for again.
-                sending.await;
-            }
-            for (id, given) in ids.into_iter().zip(given) {
-                if given.await.unwrap_or(false) {
-                    in_broker.push(id);
-                }
-            }
-            settle(settles);
-            if !in_broker.is_empty() {
-                let (part, ids) = (part.clone(), in_broker);
-                writer.inbox.push(Input::InBroker { part, epoch, ids });
-            }
-            if last {
-                writer.inbox.push(Input::Last { part, epoch });
-            }
+        sends
+    }
+
+    /// Waits until all has arrived, and acknowledges what it came from.
+    #[expect(
+        clippy::vec_box,
+        reason = "they come boxed from the engine, and go boxed to others"
+    )]
+    async fn finish(&self, sends: Vec<Sending>, away: Vec<Box<TaskAttempt>>, sent: Sent) {
+        let Sent {
+            part,
+            epoch,
+            settles,
+            last,
+        } = sent;
+        let given = away.into_iter().map(|attempt| {
+            let desk = Arc::clone(&self.desk);
+            let id = (attempt.id, which(&attempt));
+            (id, tokio::spawn(async move { desk.send(attempt).await }))
         });
+        let given: Vec<_> = given.collect();
+        for sending in sends {
+            // An answer that does not arrive is asked for again.
+            sending.await;
+        }
+        let mut ids = Vec::new();
+        for (id, given) in given {
+            if given.await.unwrap_or(false) {
+                ids.push(id);
+            }
+        }
+        settle(settles);
+        if !ids.is_empty() {
+            let part = part.clone();
+            self.inbox.push(Input::InBroker { part, epoch, ids });
+        }
+        if last {
+            self.inbox.push(Input::Last { part, epoch });
+        }
     }
 
     fn sending(&self, topic: &Topic, packet: &Packet) -> Sending {
@@ -327,6 +362,14 @@ impl Writer {
     }
 }
 
+/// A round that is durable, and what is owed once what it sends has arrived.
+struct Sent {
+    part: Part,
+    epoch: Epoch,
+    settles: Vec<Settle>,
+    last: bool,
+}
+
 type Sending = super::store::Pending<'static, ()>;
 
 fn claim_of(job: &Job) -> (Part, Epoch) {
@@ -339,8 +382,8 @@ fn is_empty(commit: &PartCommit) -> bool {
 
 fn log_failure(error: &StoreError) {
     tracing::error!(
-        "the store does not take writes: {error}; nothing is lost, work waits and goes on by itself \
-         when the store is writable again"
+        "the store does not take writes: {error}; nothing is lost, work waits and goes on by \
+         itself when the store is writable again"
     );
 }
 
