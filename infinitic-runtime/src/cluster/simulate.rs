@@ -20,7 +20,7 @@ use super::store::{Claim, Epoch, MemberId, Part, PartCommit, SharedStore};
 use super::view::PartView;
 use super::wire::Packet;
 use crate::backend::StoreError;
-use crate::worker::{Hosted, OnForeign, ShardSettings};
+use crate::worker::{Hosted, OnForeign, ShardSettings, TurnAway, TurnDone, Which};
 use crate::workflow::StepJob;
 
 /// A partition in the hands of its owner, over a store that answers at once.
@@ -39,9 +39,11 @@ pub struct Written {
     /// Attempts of steps.
     pub steps: Vec<(Box<StepAttempt>, StepJob)>,
     /// Attempts that are not wanted any more.
-    pub cancels: Vec<(CommandId, Option<ServiceName>)>,
+    pub cancels: Vec<(CommandId, Which, Option<ServiceName>)>,
     /// Answers, by client.
     pub answers: BTreeMap<Arc<str>, Vec<(RequestId, Answer)>>,
+    /// Turns and steps for members that host the workflow.
+    pub turns: Vec<Box<TurnAway>>,
     /// Messages to the partition itself.
     pub messages: Vec<(InstanceId, Message)>,
 }
@@ -56,7 +58,50 @@ pub enum Parcel {
     /// For any worker of a service.
     Task(Box<TaskAttempt>),
     /// For all workers of a service.
-    Cancel(Vec<CommandId>),
+    Cancel(Vec<(CommandId, Which)>),
+    /// For any worker of a workflow.
+    Turn(Box<TurnAway>),
+    /// For the inbox of a partition.
+    TurnEnded(TurnEnded),
+}
+
+/// What came of a turn elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnEnded(Box<TurnDone>);
+
+/// What a turn or step that another member asks for comes to.
+#[derive(Debug)]
+pub enum Elsewhere {
+    /// The turn has ended: this is for the inbox of its partition.
+    Ended(TurnEnded),
+    /// This step is to run.
+    Step(Box<StepAttempt>, StepJob),
+    /// It is not hosted here, or not wanted any more.
+    Nothing,
+}
+
+impl TurnEnded {
+    /// Whose turn it was.
+    #[must_use]
+    pub fn instance(&self) -> InstanceId {
+        self.0.instance
+    }
+}
+
+/// Runs a turn, or finds the code of a step, for another member.
+#[must_use]
+pub fn run_elsewhere(turn: Box<TurnAway>, hosted: &Hosted) -> Elsewhere {
+    if turn.step.is_some() {
+        return turn
+            .job(&hosted.workflows)
+            .map_or(Elsewhere::Nothing, |(attempt, job)| {
+                Elsewhere::Step(attempt, job)
+            });
+    }
+    turn.run(&hosted.workflows)
+        .map_or(Elsewhere::Nothing, |done| {
+            Elsewhere::Ended(TurnEnded(Box::new(done)))
+        })
 }
 
 impl Parcel {
@@ -68,11 +113,13 @@ impl Parcel {
             Self::Answers(answers) => Packet::Answers(answers),
             Self::Task(attempt) => Packet::Task(attempt),
             Self::Cancel(ids) => Packet::Cancel(ids),
+            Self::Turn(turn) => Packet::Turn(turn),
+            Self::TurnEnded(TurnEnded(done)) => Packet::TurnDone(done),
         };
         packet.encode()
     }
 
-    /// Reads it back; none when it is nothing that a simulation sends.
+    /// Reads it back; none when it is no packet.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         match Packet::decode(bytes).ok()? {
@@ -80,8 +127,8 @@ impl Parcel {
             Packet::Answers(answers) => Some(Self::Answers(answers)),
             Packet::Task(attempt) => Some(Self::Task(attempt)),
             Packet::Cancel(ids) => Some(Self::Cancel(ids)),
-            #[allow(unreachable_patterns, reason = "packets are added")]
-            _ => None,
+            Packet::Turn(turn) => Some(Self::Turn(turn)),
+            Packet::TurnDone(done) => Some(Self::TurnEnded(TurnEnded(done))),
         }
     }
 }
@@ -142,6 +189,14 @@ impl Owner {
             })
     }
 
+    /// A turn that ran elsewhere has ended.
+    ///
+    /// # Errors
+    /// When rows cannot be read.
+    pub fn turn_ended(&mut self, ended: TurnEnded, now: Timestamp) -> Result<(), StoreError> {
+        self.0.turn_done(*ended.0, now)
+    }
+
     /// Lets time pass.
     ///
     /// # Errors
@@ -179,8 +234,8 @@ impl Owner {
     }
 
     /// An attempt was given to the broker.
-    pub fn in_broker(&mut self, id: CommandId) {
-        self.0.in_broker(id);
+    pub fn in_broker(&mut self, id: CommandId, which: Which) {
+        self.0.in_broker(id, which);
     }
 
     /// Gives the partition up in order.
@@ -207,8 +262,11 @@ impl From<Round> for Written {
             steps,
             cancels,
             answers,
+            turns,
             messages,
         } = leaving;
+        let cancels = cancels.into_iter();
+        let cancels = cancels.map(|it| (it.id, it.which, it.service)).collect();
         Self {
             commit,
             number,
@@ -216,6 +274,7 @@ impl From<Round> for Written {
             steps,
             cancels,
             answers,
+            turns,
             messages,
         }
     }

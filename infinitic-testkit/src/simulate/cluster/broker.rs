@@ -12,8 +12,17 @@ use super::super::rng::Rng;
 pub(crate) enum Owed {
     /// Of an inbox, as read under a claim.
     Inbox { part: Part, rank: u32, id: u64 },
-    /// Of the topic of the service.
-    Task { id: u64 },
+    /// Of a topic that many share.
+    Shared { pool: Pool, id: u64 },
+}
+
+/// A topic of which each message goes to one of many readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Pool {
+    /// Attempts, for those who host the service.
+    Tasks,
+    /// Turns, for those who host the workflow.
+    Turns,
 }
 
 /// A reader of an inbox: the member's life, and the claim.
@@ -38,7 +47,7 @@ struct Inbox {
 }
 
 #[derive(Debug)]
-struct Task {
+struct Shared {
     payload: Bytes,
     holder: Option<u64>,
     redeliveries: u32,
@@ -51,8 +60,8 @@ struct Task {
 pub(crate) struct Broker {
     next: u64,
     inboxes: BTreeMap<Part, Inbox>,
-    tasks: BTreeMap<u64, Task>,
-    takers: BTreeSet<u64>,
+    shared: BTreeMap<(Pool, u64), Shared>,
+    takers: BTreeSet<(Pool, u64)>,
 }
 
 impl Broker {
@@ -62,15 +71,15 @@ impl Broker {
         inbox.messages.insert(self.next, payload);
     }
 
-    pub(crate) fn put_task(&mut self, payload: Bytes) {
+    pub(crate) fn put_shared(&mut self, pool: Pool, payload: Bytes) {
         self.next += 1;
-        let task = Task {
+        let message = Shared {
             payload,
             holder: None,
             redeliveries: 0,
             unheard: false,
         };
-        self.tasks.insert(self.next, task);
+        self.shared.insert((pool, self.next), message);
     }
 
     /// A reader opens, or opens again. One of a lower rank than the current one gets nothing.
@@ -89,8 +98,8 @@ impl Broker {
         }
     }
 
-    pub(crate) fn takes(&mut self, life: u64) {
-        self.takers.insert(life);
+    pub(crate) fn takes(&mut self, pool: Pool, life: u64) {
+        self.takers.insert((pool, life));
     }
 
     /// The broker has lost the connection to a member, or a member has gone.
@@ -100,8 +109,8 @@ impl Broker {
                 inbox.reader = None;
             }
         }
-        self.takers.remove(&life);
-        self.free_tasks(life, |_| true);
+        self.takers.retain(|(_, taker)| *taker != life);
+        self.free_shared(life, |_| true);
     }
 
     /// A connection breaks and is made again: what was settled without the broker's knowledge is
@@ -115,11 +124,11 @@ impl Broker {
             let given = inbox.given.entry(reader).or_default();
             given.retain(|id| !unheard.contains(id));
         }
-        self.free_tasks(life, |task| task.unheard || rng.chance(500));
+        self.free_shared(life, |task| task.unheard || rng.chance(500));
     }
 
-    fn free_tasks(&mut self, life: u64, mut frees: impl FnMut(&Task) -> bool) {
-        for task in self.tasks.values_mut() {
+    fn free_shared(&mut self, life: u64, mut frees: impl FnMut(&Shared) -> bool) {
+        for task in self.shared.values_mut() {
             if task.holder == Some(life) && frees(task) {
                 task.holder = None;
                 task.unheard = false;
@@ -129,8 +138,8 @@ impl Broker {
     }
 
     /// A member does not want an attempt now.
-    pub(crate) fn give_back(&mut self, life: u64, id: u64) {
-        if let Some(task) = self.tasks.get_mut(&id)
+    pub(crate) fn give_back(&mut self, life: u64, pool: Pool, id: u64) {
+        if let Some(task) = self.shared.get_mut(&(pool, id))
             && task.holder == Some(life)
         {
             task.holder = None;
@@ -162,14 +171,24 @@ impl Broker {
         (!gives.is_empty()).then_some((reader, gives))
     }
 
-    /// Attempts that are given to somebody now.
-    pub(crate) fn give_tasks(&mut self, window: usize, rng: &mut Rng) -> Vec<(u64, Given)> {
+    /// Attempts or turns that are given to somebody now.
+    pub(crate) fn give_shared(
+        &mut self,
+        pool: Pool,
+        window: usize,
+        rng: &mut Rng,
+    ) -> Vec<(u64, Given)> {
         let mut gives = Vec::new();
-        let mut held: BTreeMap<u64, usize> = self.takers.iter().map(|life| (*life, 0)).collect();
-        for holder in self.tasks.values().filter_map(|task| task.holder) {
-            held.entry(holder).and_modify(|held| *held += 1);
+        let takers = self.takers.iter().filter(|(of, _)| *of == pool);
+        let mut held: BTreeMap<u64, usize> = takers.map(|(_, life)| (*life, 0)).collect();
+        let of_pool = (pool, 0)..=(pool, u64::MAX);
+        for (_, message) in self.shared.range(of_pool.clone()) {
+            if let Some(held) = message.holder.and_then(|holder| held.get_mut(&holder)) {
+                *held += 1;
+            }
         }
-        for (id, task) in self.tasks.iter_mut().filter(|(_, it)| it.holder.is_none()) {
+        let messages = self.shared.range_mut(of_pool);
+        for ((_, id), message) in messages.filter(|(_, it)| it.holder.is_none()) {
             let free: Vec<u64> = held
                 .iter()
                 .filter(|(_, held)| **held < window)
@@ -180,11 +199,11 @@ impl Broker {
             }
             let life = rng.pick(&free);
             held.entry(life).and_modify(|held| *held += 1);
-            task.holder = Some(life);
+            message.holder = Some(life);
             let given = Given {
                 id: *id,
-                payload: task.payload.clone(),
-                redeliveries: task.redeliveries,
+                payload: message.payload.clone(),
+                redeliveries: message.redeliveries,
             };
             gives.push((life, given));
         }
@@ -200,10 +219,11 @@ impl Broker {
                     inbox.messages.remove(id);
                 }
             }
-            Owed::Task { id } => {
-                let holder = self.tasks.get(id).map(|task| task.holder);
+            Owed::Shared { pool, id } => {
+                let key = (*pool, *id);
+                let holder = self.shared.get(&key).map(|task| task.holder);
                 if holder == Some(Some(life)) || rng.chance(500) {
-                    self.tasks.remove(id);
+                    self.shared.remove(&key);
                 }
             }
         }
@@ -216,8 +236,8 @@ impl Broker {
                 let inbox = self.inboxes.entry(part.clone()).or_default();
                 inbox.unheard.entry((life, *rank)).or_default().insert(*id);
             }
-            Owed::Task { id } => {
-                if let Some(task) = self.tasks.get_mut(id)
+            Owed::Shared { pool, id } => {
+                if let Some(task) = self.shared.get_mut(&(*pool, *id))
                     && task.holder == Some(life)
                 {
                     task.unheard = true;
@@ -236,10 +256,10 @@ impl Broker {
             let (count, reader) = (inbox.messages.len(), inbox.reader);
             format!("{count} messages for {part}, read by {reader:?}")
         });
-        let tasks = (!self.tasks.is_empty()).then(|| {
-            let holders: Vec<_> = self.tasks.values().map(|task| task.holder).collect();
-            format!("attempts held by {holders:?}")
-        });
-        inboxes.chain(tasks).collect()
+        let shared = self
+            .shared
+            .iter()
+            .map(|((pool, _), message)| format!("one of {pool:?} held by {:?}", message.holder));
+        inboxes.chain(shared).collect()
     }
 }

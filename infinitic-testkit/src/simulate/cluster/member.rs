@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use infinitic_core::{Attempt, CommandId, InstanceId, Message, Sequence, Timestamp};
+use infinitic_core::{CommandId, InstanceId, Message, Timestamp};
 use infinitic_runtime::cluster::simulate::{Owner, Written};
 use infinitic_runtime::cluster::store::{Claim, Epoch, MemberId, Part, PartCommit};
 use infinitic_runtime::cluster::transport::Topic;
 use infinitic_runtime::service::SpotExecutor;
+use infinitic_runtime::worker::Which;
 
 use super::broker::{Given, Owed};
 use super::world::Own;
@@ -44,13 +45,13 @@ pub(crate) enum Input {
     InBroker {
         part: Part,
         epoch: Epoch,
-        ids: Vec<CommandId>,
+        ids: Vec<(CommandId, Which)>,
     },
     Alive(BTreeSet<String>),
 }
 
 /// A message from the member to an instance.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Local {
     pub(crate) part: Part,
     pub(crate) to: InstanceId,
@@ -63,6 +64,7 @@ pub(crate) struct Local {
 pub(crate) struct Holding {
     pub(crate) owner: Owner,
     pub(crate) settles: Vec<Owed>,
+    pub(crate) locals: Vec<Local>,
     pub(crate) leaving: bool,
     pub(crate) left: bool,
     /// How many rounds there were.
@@ -74,6 +76,7 @@ pub(crate) struct Holding {
 pub(crate) struct Job {
     pub(crate) round: Written,
     pub(crate) settles: Vec<Owed>,
+    pub(crate) locals: Vec<Local>,
     pub(crate) last: bool,
 }
 
@@ -112,7 +115,7 @@ pub(crate) enum Then {
         part: Part,
         epoch: Epoch,
         settles: Vec<Owed>,
-        in_broker: Vec<CommandId>,
+        in_broker: Vec<(CommandId, Which)>,
         last: bool,
     },
     /// A message was forwarded.
@@ -122,8 +125,7 @@ pub(crate) enum Then {
 /// An attempt that runs.
 #[derive(Debug)]
 pub(crate) struct Execution {
-    pub(crate) sequence: Sequence,
-    pub(crate) attempt: Attempt,
+    pub(crate) which: Which,
     pub(crate) message: Message,
 }
 
@@ -160,7 +162,7 @@ pub(crate) struct Member {
     pub(crate) writing: Option<Writing>,
     pub(crate) lost: BTreeSet<(Part, Epoch)>,
 
-    pub(crate) origins: BTreeMap<CommandId, Vec<Owed>>,
+    pub(crate) origins: BTreeMap<(CommandId, Which), Vec<Owed>>,
     pub(crate) running: BTreeMap<CommandId, Execution>,
     pub(crate) pendings: BTreeMap<u64, Pending>,
     /// When the last message to each topic arrives: the next one comes after it.
@@ -214,8 +216,18 @@ impl Member {
             }
         }
         self.jobs = rest;
-        batch.retain(|job| !self.lost.contains(&job.claim()));
+        let lost = &self.lost;
+        let (gone, batch) = batch
+            .into_iter()
+            .partition(|job: &Job| lost.contains(&job.claim()));
+        let gone: Vec<Job> = gone;
+        gone.into_iter().for_each(|job| self.pass_on(job));
         batch
+    }
+
+    /// A round was lost: what the broker has not given, nobody else would tell the next owner.
+    pub(crate) fn pass_on(&mut self, job: Job) {
+        self.inbox.extend(job.locals.into_iter().map(Input::Local));
     }
 
     /// Whether it has nothing to do but to wait for time and others.

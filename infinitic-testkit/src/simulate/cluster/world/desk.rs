@@ -6,14 +6,17 @@ use infinitic_core::{
     Attempt, AttemptResult, CommandId, FailureKind, FailureRecord, InstanceId, Message, Origin,
     Sequence, StepAttempt, TaskAttempt,
 };
-use infinitic_runtime::cluster::simulate::Parcel;
+use infinitic_runtime::cluster::simulate::{Elsewhere, Parcel, run_elsewhere};
 use infinitic_runtime::cluster::store::Part;
+use infinitic_runtime::cluster::transport::Topic;
 use infinitic_runtime::service::Ended;
+use infinitic_runtime::worker::Which;
 use infinitic_runtime::workflow::StepJob;
 
+use super::super::super::code::set_broken;
 use super::super::super::program::Call;
-use super::super::broker::{Given, Owed};
-use super::super::member::{Execution, Input, Local, Member};
+use super::super::broker::{Given, Owed, Pool};
+use super::super::member::{Execution, Input, Local, Member, Then};
 use super::{Event, Own, World};
 
 impl World {
@@ -32,7 +35,8 @@ impl World {
                 continue;
             }
             self.watch.count("an attempt at home");
-            member.origins.entry(attempt.id).or_default();
+            let key = (attempt.id, which(&attempt));
+            member.origins.entry(key).or_default();
             self.run_task(member, *attempt);
         }
         away
@@ -47,105 +51,116 @@ impl World {
         let (life, id) = (member.life, given.id);
         if member.draining {
             let delay = self.rng.below(20);
-            return self.schedule(delay, Event::GivenBack { life, id });
+            let pool = Pool::Tasks;
+            return self.schedule(delay, Event::GivenBack { life, pool, id });
         }
         self.watch.count("an attempt from the broker");
-        let owed = Owed::Task { id };
+        let pool = Pool::Tasks;
+        let owed = Owed::Shared { pool, id };
         if given.redeliveries > self.profile.settings.deliveries_max {
             let failed = crashed(&attempt, given.redeliveries);
             return self.tell(member, attempt.id.instance, failed, vec![owed]);
         }
-        member.origins.entry(attempt.id).or_default().push(owed);
+        let key = (attempt.id, which(&attempt));
+        member.origins.entry(key).or_default().push(owed);
         self.run_task(member, *attempt);
     }
 
+    /// The broker has delivered a turn, or a step of which the code is wanted.
+    pub(super) fn turn_taken(&mut self, member: &mut Member, given: Given) {
+        let Some(Parcel::Turn(turn)) = Parcel::decode(&given.payload) else {
+            let what = format!("the topic of turns has got something else: {given:?}");
+            return self.watch.violation(what);
+        };
+        let owed = Owed::Shared {
+            pool: Pool::Turns,
+            id: given.id,
+        };
+        set_broken(member.broken);
+        match run_elsewhere(turn, &self.hosted) {
+            Elsewhere::Ended(ended) => {
+                let topic = Topic::Inbox(self.part_of(ended.instance()));
+                let packet = Parcel::TurnEnded(ended).encode();
+                let pending = self.pending(member, 1, Then::Forwarded(vec![owed]));
+                self.send(member, topic, packet, Some(pending));
+            }
+            Elsewhere::Step(attempt, job) => {
+                self.run_step(member, *attempt, &job, vec![owed]);
+            }
+            // The owner asks again when it is still wanted.
+            Elsewhere::Nothing => self.settle(member, vec![owed]),
+        }
+    }
+
     fn run_task(&mut self, member: &mut Member, attempt: TaskAttempt) {
-        let TaskAttempt {
-            id,
-            sequence,
-            attempt: number,
-            ..
-        } = attempt;
+        let (id, which) = (attempt.id, which(&attempt));
         let call = serde_json::from_slice::<(Call, u64)>(attempt.args.as_bytes());
         let label = call.map_or(0, |(call, _)| call.label);
-        let took = self.took(id, label, sequence, number);
+        let took = self.took(id, label, which);
         match member.executor.task(attempt, took) {
-            Some(ended) => self.runs_until(member, id, (sequence, number), ended),
+            Some(ended) => self.runs_until(member, id, which, ended),
             None => self.watch.violation(format!("task {id} is not hosted")),
         }
     }
 
-    pub(super) fn run_step(&mut self, member: &mut Member, attempt: StepAttempt, job: &StepJob) {
-        let StepAttempt {
-            id,
-            sequence,
-            attempt: number,
-            ..
-        } = attempt;
-        member.origins.insert(id, Vec::new());
+    pub(super) fn run_step(
+        &mut self,
+        member: &mut Member,
+        attempt: StepAttempt,
+        job: &StepJob,
+        settles: Vec<Owed>,
+    ) {
+        let (id, which) = (
+            attempt.id,
+            Which {
+                sequence: attempt.sequence,
+                attempt: attempt.attempt,
+            },
+        );
+        member.origins.insert((id, which), settles);
         let label = attempt.name.as_str().strip_prefix("step-");
         let label = label.unwrap_or_default().parse().unwrap_or_default();
-        let took = self.took(id, label, sequence, number);
+        let took = self.took(id, label, which);
         let ended = member.executor.step(attempt, job, took);
-        self.runs_until(member, id, (sequence, number), ended);
+        self.runs_until(member, id, which, ended);
     }
 
     /// How long an attempt takes, by its program.
-    fn took(&self, id: CommandId, label: u32, sequence: Sequence, attempt: Attempt) -> Duration {
+    fn took(&self, id: CommandId, label: u32, which: Which) -> Duration {
         let call = self.calls.get(&(id.instance, label));
-        Duration::from_millis(call.map_or(0, |call| call.took_ms(sequence.0, attempt.0)))
+        let took = call.map_or(0, |call| call.took_ms(which.sequence.0, which.attempt.0));
+        Duration::from_millis(took)
     }
 
-    fn runs_until(
-        &mut self,
-        member: &mut Member,
-        id: CommandId,
-        (sequence, attempt): (Sequence, Attempt),
-        ended: Ended,
-    ) {
+    fn runs_until(&mut self, member: &mut Member, id: CommandId, which: Which, ended: Ended) {
         if member.draining {
             return;
         }
         // As the executor does: what is here already is ignored, what is older is replaced.
         if let Some(known) = member.running.get(&id)
-            && (known.sequence, known.attempt) >= (sequence, attempt)
+            && known.which >= which
         {
             return;
         }
+        let attempt = which.attempt;
         self.trace(|_| format!("{} runs attempt {attempt} of {id}", member.id));
         let execution = Execution {
-            sequence,
-            attempt,
+            which,
             message: ended.message,
         };
         member.running.insert(id, execution);
         let took = u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX);
-        let own = Own::Ends {
-            id,
-            sequence,
-            attempt,
-        };
-        self.schedule_own(took, member.life, own);
+        self.schedule_own(took, member.life, Own::Ends { id, which });
     }
 
-    pub(super) fn attempt_ends(
-        &mut self,
-        member: &mut Member,
-        id: CommandId,
-        sequence: Sequence,
-        attempt: Attempt,
-    ) {
-        let is_this = member
-            .running
-            .get(&id)
-            .is_some_and(|known| (known.sequence, known.attempt) == (sequence, attempt));
-        if !is_this {
+    pub(super) fn attempt_ends(&mut self, member: &mut Member, id: CommandId, which: Which) {
+        if member.running.get(&id).is_none_or(|it| it.which != which) {
             return;
         }
         let Some(execution) = member.running.remove(&id) else {
             return;
         };
-        match member.origins.remove(&id) {
+        match member.origins.remove(&(id, which)) {
             Some(settles) => self.tell(member, id.instance, execution.message, settles),
             None => self.watch.count("an attempt ended that nobody gave out"),
         }
@@ -166,14 +181,30 @@ impl World {
         Part::of(&self.workflow, id, self.profile.parts)
     }
 
-    /// An attempt is not wanted any more. It may run here, or elsewhere.
-    pub(super) fn cancel(&mut self, member: &mut Member, id: CommandId) {
-        if member.running.remove(&id).is_some() {
+    /// An attempt, and all before it, are not wanted any more. Says whether one was here.
+    pub(super) fn cancel(&mut self, member: &mut Member, id: CommandId, which: Which) -> bool {
+        if member.running.get(&id).is_some_and(|it| it.which <= which) {
+            member.running.remove(&id);
             self.trace(|_| format!("{} cancels {id}", member.id));
         }
-        if let Some(settles) = member.origins.remove(&id) {
-            self.settle(member, settles);
-        }
+        let first = Which {
+            sequence: Sequence(0),
+            attempt: Attempt(0),
+        };
+        let meant = member.origins.range((id, first)..=(id, which));
+        let meant: Vec<_> = meant.map(|(key, _)| *key).collect();
+        let settles = meant.iter().filter_map(|key| member.origins.remove(key));
+        let settles: Vec<Owed> = settles.flatten().collect();
+        self.settle(member, settles);
+        !meant.is_empty()
+    }
+}
+
+/// Which attempt it is.
+pub(super) fn which(attempt: &TaskAttempt) -> Which {
+    Which {
+        sequence: attempt.sequence,
+        attempt: attempt.attempt,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use infinitic_core::{InstanceId, Message, Timestamp};
-use infinitic_runtime::cluster::simulate::{Owner, Parcel};
+use infinitic_runtime::cluster::simulate::{Owner, Parcel, TurnEnded};
 use infinitic_runtime::cluster::store::{Claim, Epoch, Part, SharedStore};
 use infinitic_runtime::worker::OnForeign;
 
@@ -21,12 +21,23 @@ const MAINTENANCE_MS: u64 = 2_000;
 /// Doublings of that while nothing happens and no fault does: about an hour.
 const PATIENCE_MAX: u32 = 11;
 
+/// Letters of a message that the trace shows.
+const TRACED_MAX: usize = 220;
+
 /// A message that was taken from a packet.
 struct Arrived {
     part: Part,
     client: Option<Arc<str>>,
     to: InstanceId,
-    message: Message,
+    what: What,
+    /// Owed for a message of the member itself; none for what came in a packet.
+    local: Option<Vec<Owed>>,
+}
+
+/// What a packet brings to an instance.
+enum What {
+    Message(Message),
+    Turn(TurnEnded),
 }
 
 impl World {
@@ -96,14 +107,14 @@ impl World {
                     epoch,
                     packets,
                 } => self.unpack(member, &part, epoch, packets, &mut arrived),
-                Input::Local(local) => match member.partitions.get_mut(&local.part) {
+                Input::Local(local) => match member.partitions.get(&local.part) {
                     Some(holding) if !holding.left => {
-                        holding.settles.extend(local.settles);
                         arrived.push(Arrived {
                             part: local.part,
                             client: None,
                             to: local.to,
-                            message: local.message,
+                            what: What::Message(local.message),
+                            local: Some(local.settles),
                         });
                     }
                     Some(_) | None => self.forward(member, local),
@@ -125,7 +136,9 @@ impl World {
                 }
                 Input::InBroker { part, epoch, ids } => {
                     if let Some(holding) = member.holding(&part, epoch) {
-                        ids.into_iter().for_each(|id| holding.owner.in_broker(id));
+                        for (id, which) in ids {
+                            holding.owner.in_broker(id, which);
+                        }
                     }
                 }
                 Input::Last { part, epoch } => self.last(member, part, epoch),
@@ -158,10 +171,21 @@ impl World {
             let Some(holding) = member.holding(part, epoch).filter(|it| !it.leaving) else {
                 return;
             };
-            let Some(Parcel::Messages(client, messages)) = Parcel::decode(&payload) else {
-                self.watch
-                    .violation(format!("an inbox has got something else: {payload:?}"));
-                return;
+            let (client, messages) = match Parcel::decode(&payload) {
+                Some(Parcel::Messages(client, messages)) => {
+                    let messages = messages.into_iter();
+                    let messages = messages.map(|(to, message)| (to, What::Message(message)));
+                    (client, messages.collect::<Vec<_>>())
+                }
+                Some(Parcel::TurnEnded(ended)) => {
+                    let to = ended.instance();
+                    (String::new(), vec![(to, What::Turn(ended))])
+                }
+                other => {
+                    self.watch
+                        .violation(format!("an inbox has got something else: {other:?}"));
+                    return;
+                }
             };
             if early {
                 self.settle(member, vec![owed]);
@@ -169,11 +193,12 @@ impl World {
                 holding.settles.push(owed);
             }
             let client = (!client.is_empty()).then(|| Arc::from(client.as_str()));
-            arrived.extend(messages.into_iter().map(|(to, message)| Arrived {
+            arrived.extend(messages.into_iter().map(|(to, what)| Arrived {
                 part: part.clone(),
                 client: client.clone(),
                 to,
-                message,
+                what,
+                local: None,
             }));
         }
     }
@@ -183,21 +208,52 @@ impl World {
             part,
             client,
             to,
-            mut message,
+            what,
+            local,
         } = arrived;
+        let mut message = match what {
+            What::Message(message) => message,
+            What::Turn(ended) => return self.turn_ended(member, &part, ended, now),
+        };
+        let local = local.map(|settles| Local {
+            part: part.clone(),
+            to,
+            message: message.clone(),
+            settles,
+        });
         let Some(holding) = member.partitions.get_mut(&part) else {
+            // It was lost in this very round.
+            if let Some(local) = local {
+                self.forward(member, local);
+            }
             return;
         };
+        if let Some(local) = local {
+            holding.settles.extend(local.settles.iter().cloned());
+            holding.locals.push(local);
+        }
         if self.options.plant == Some(Plant::NoDedupe) {
             forget_attempts(&holding.owner, &mut message);
         }
-        self.trace(|_| format!("{} handles for {to}: {message:?}", member.id));
-        let Some(holding) = member.partitions.get_mut(&part) else {
-            return;
-        };
+        let told = self.options.trace.then(|| format!("{message:?}"));
         if let Err(why) = holding.owner.handle(client.as_ref(), to, message, now) {
             self.watch
                 .violation(format!("a message was set aside: {why}"));
+        }
+        if let Some(told) = told {
+            let told: String = told.chars().take(TRACED_MAX).collect();
+            self.trace(|_| format!("{} handles for {to}: {told}", member.id));
+        }
+    }
+
+    fn turn_ended(&mut self, member: &mut Member, part: &Part, ended: TurnEnded, now: Timestamp) {
+        let Some(holding) = member.partitions.get_mut(part) else {
+            return;
+        };
+        self.watch.count("a turn elsewhere");
+        if let Err(error) = holding.owner.turn_ended(ended, now) {
+            self.watch
+                .violation(format!("the rows of a turn cannot be read: {error}"));
         }
     }
 
@@ -231,6 +287,7 @@ impl World {
         let mut settles_now = Vec::new();
         for holding in member.partitions.values_mut().filter(|it| !it.left) {
             let settles = std::mem::take(&mut holding.settles);
+            let locals = std::mem::take(&mut holding.locals);
             let round = match holding.owner.end_round() {
                 Some(round) => Some(round),
                 None if holding.leaving => Some(holding.owner.empty_round()),
@@ -246,10 +303,12 @@ impl World {
             if holding.rounds == 1 && self.options.plant == Some(Plant::NoCarryOver) {
                 round.tasks.clear();
                 round.steps.clear();
+                round.turns.clear();
             }
             jobs.push(Job {
                 round,
                 settles,
+                locals,
                 last: holding.left,
             });
         }
@@ -295,6 +354,7 @@ impl World {
                 let holding = Holding {
                     owner,
                     settles: Vec::new(),
+                    locals: Vec::new(),
                     leaving: false,
                     left: false,
                     rounds: 0,

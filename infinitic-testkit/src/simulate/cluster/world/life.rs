@@ -7,6 +7,7 @@ use infinitic_runtime::cluster::store::MemberId;
 use infinitic_runtime::service::{HostedServices, SpotExecutor};
 
 use super::super::super::code::Bank;
+use super::super::broker::Pool;
 use super::super::member::{Input, Member};
 use super::{Event, Fault, Own, World};
 
@@ -71,9 +72,16 @@ impl World {
         self.members.insert(life, member);
         // A worker that hosts no workflow owns partitions too, while nobody does.
         self.schedule_own(0, life, Own::Beat);
-        if service {
-            let delay = self.delay(50);
-            self.schedule(delay, Event::Takes { life });
+        self.takes(life, workflow, service);
+    }
+
+    /// A member begins to take attempts and turns, each after a while.
+    fn takes(&mut self, life: u64, turns: bool, tasks: bool) {
+        for (pool, takes) in [(Pool::Turns, turns), (Pool::Tasks, tasks)] {
+            if takes {
+                let delay = self.delay(50);
+                self.schedule(delay, Event::Takes { life, pool });
+            }
         }
     }
 
@@ -153,9 +161,7 @@ impl World {
             let (part, rank) = (part.clone(), holding.owner.epoch().0);
             self.schedule(1, Event::Opens { life, part, rank });
         }
-        if member.hosts_service {
-            self.schedule(1, Event::Takes { life });
-        }
+        self.takes(life, member.hosts_workflow, member.hosts_service);
         for own in std::mem::take(&mut member.deferred) {
             if !member.dead {
                 self.does(&mut member, own);

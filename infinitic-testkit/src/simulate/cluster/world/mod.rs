@@ -20,17 +20,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use infinitic_core::names::WorkflowName;
-use infinitic_core::{Answer, Attempt, CommandId, InstanceId, RequestId, Sequence, Timestamp};
+use infinitic_core::{Answer, CommandId, InstanceId, RequestId, Timestamp};
 use infinitic_runtime::cluster::memory::store::MemorySharedStore;
 use infinitic_runtime::cluster::store::{Epoch, Fleet, Part, PartCommit, Written};
 use infinitic_runtime::cluster::transport::Topic;
-use infinitic_runtime::worker::Hosted;
+use infinitic_runtime::worker::{Hosted, Which};
 
 use super::super::Report;
 use super::super::code::{self, Simulated};
 use super::super::program::Call;
 use super::super::rng::{Rng, mix};
-use super::broker::{Broker, Given, Owed};
+use super::broker::{Broker, Given, Owed, Pool};
 use super::member::Member;
 use super::profile::Profile;
 use super::store::{SimStore, VirtualClock};
@@ -68,18 +68,16 @@ pub(crate) enum Own {
     },
     /// The broker delivers an attempt.
     Task(Given),
+    /// The broker delivers a turn.
+    Turn(Given),
     /// Attempts are not wanted any more.
-    Cancels(Vec<CommandId>),
+    Cancels(Vec<(CommandId, Which)>),
     /// The broker has confirmed a message.
     Confirmed { pending: u64 },
     /// A partition's reader is closed; it is released.
     Closed { part: Part, epoch: Epoch },
     /// An attempt ends.
-    Ends {
-        id: CommandId,
-        sequence: Sequence,
-        attempt: Attempt,
-    },
+    Ends { id: CommandId, which: Which },
     /// The time that running attempts have to end is over: it stops.
     Drained,
     /// It leaves the fleet, whatever is not handed over.
@@ -107,11 +105,11 @@ pub(crate) enum Event {
     /// A reader opens.
     Opens { life: u64, part: Part, rank: u32 },
     /// A member begins to take attempts.
-    Takes { life: u64 },
+    Takes { life: u64, pool: Pool },
     /// An acknowledgement arrives at the broker.
     Acknowledged { life: u64, owed: Vec<Owed> },
     /// An attempt is given back to the broker.
-    GivenBack { life: u64, id: u64 },
+    GivenBack { life: u64, pool: Pool, id: u64 },
     /// The broker loses the connection to a member for good, or for long.
     Gone { life: u64 },
     /// The broker gives what it holds.
@@ -393,15 +391,15 @@ impl World {
                     self.gives();
                 }
             }
-            Event::Takes { life } => {
+            Event::Takes { life, pool } => {
                 if self.members.contains_key(&life) {
-                    self.broker.takes(life);
+                    self.broker.takes(pool, life);
                     self.gives();
                 }
             }
             Event::Acknowledged { life, owed } => self.acknowledged(life, &owed),
-            Event::GivenBack { life, id } => {
-                self.broker.give_back(life, id);
+            Event::GivenBack { life, pool, id } => {
+                self.broker.give_back(life, pool, id);
                 self.gives();
             }
             Event::Gone { life } => self.gone(life),
@@ -455,17 +453,14 @@ impl World {
             }
             Own::Task(given) => self.taken(member, given),
             Own::Cancels(ids) => {
-                for id in ids {
-                    self.cancel(member, id);
+                for (id, which) in ids {
+                    self.cancel(member, id, which);
                 }
             }
             Own::Confirmed { pending } => self.confirmed(member, pending),
             Own::Closed { part, epoch } => self.closed(member, part, epoch),
-            Own::Ends {
-                id,
-                sequence,
-                attempt,
-            } => self.attempt_ends(member, id, sequence, attempt),
+            Own::Turn(given) => self.turn_taken(member, given),
+            Own::Ends { id, which } => self.attempt_ends(member, id, which),
             Own::Drained => self.drained(member),
             Own::Leave => self.leave(member),
         }

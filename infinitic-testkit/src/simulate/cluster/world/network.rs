@@ -4,7 +4,7 @@ use bytes::Bytes;
 use infinitic_runtime::cluster::simulate::Parcel;
 use infinitic_runtime::cluster::transport::Topic;
 
-use super::super::broker::Owed;
+use super::super::broker::{Owed, Pool};
 use super::super::member::Member;
 use super::{Event, Own, Reaches, World};
 
@@ -66,7 +66,8 @@ impl World {
         for _ in 0..self.copies() {
             match &topic {
                 Topic::Inbox(part) => self.broker.put_inbox(part, payload.clone()),
-                Topic::Tasks(_) => self.broker.put_task(payload.clone()),
+                Topic::Tasks(_) => self.broker.put_shared(Pool::Tasks, payload.clone()),
+                Topic::Turns(..) => self.broker.put_shared(Pool::Turns, payload.clone()),
                 Topic::TaskControl(_) => self.tell_all(&payload),
                 Topic::Replies(_) => self.reply(&payload),
                 other => self
@@ -127,9 +128,16 @@ impl World {
             let delay = *last - self.now;
             self.schedule_own(delay, life, Own::Packets { part, rank, given });
         }
-        for (life, given) in self.broker.give_tasks(self.profile.window, &mut self.rng) {
-            let delay = self.delay(10);
-            self.schedule_own(delay, life, Own::Task(given));
+        for pool in [Pool::Tasks, Pool::Turns] {
+            let window = self.profile.window;
+            for (life, given) in self.broker.give_shared(pool, window, &mut self.rng) {
+                let delay = self.delay(10);
+                let own = match pool {
+                    Pool::Tasks => Own::Task(given),
+                    Pool::Turns => Own::Turn(given),
+                };
+                self.schedule_own(delay, life, own);
+            }
         }
     }
 

@@ -233,7 +233,11 @@ impl World {
     fn outlive_retention(&mut self) {
         if self.rng.chance(500) {
             let lives: Vec<u64> = self.members.keys().copied().collect();
-            let life = self.rng.pick(&lives);
+            let life = if lives.is_empty() {
+                0
+            } else {
+                self.rng.pick(&lives)
+            };
             if let Some(member) = self.members.remove(&life) {
                 self.healing = false;
                 self.strikes_member(Fault::Stop, member);

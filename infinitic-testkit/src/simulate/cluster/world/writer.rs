@@ -8,10 +8,12 @@ use infinitic_core::names::ServiceName;
 use infinitic_runtime::cluster::simulate::Parcel;
 use infinitic_runtime::cluster::store::{PartCommit, Written};
 use infinitic_runtime::cluster::transport::Topic;
+use infinitic_runtime::worker::Which;
 
 use super::super::Plant;
 use super::super::broker::Owed;
 use super::super::member::{Input, Job, Local, Member, Pending, Then, Writing};
+use super::desk::which;
 use super::{Event, Own, World};
 
 impl World {
@@ -143,6 +145,7 @@ impl World {
                 self.watch.count("a write refused");
                 member.lost.insert((part.clone(), epoch));
                 member.inbox.push_back(Input::Lost { part, epoch });
+                member.pass_on(job);
                 continue;
             }
             let number = job.round.number;
@@ -195,7 +198,7 @@ impl World {
         &mut self,
         member: &mut Member,
         job: &mut Job,
-    ) -> (usize, Vec<CommandId>) {
+    ) -> (usize, Vec<(CommandId, Which)>) {
         let requests = &self.requests;
         let clients = &self.clients;
         let instance_of = |request: u64| {
@@ -204,17 +207,22 @@ impl World {
         };
         self.watch.leaves(&self.store, &job.round, &instance_of);
         let part = job.round.commit.part.clone();
+        // What is not wanted first: a newer attempt of the same task may be among the new ones.
+        let cancels = self.cancel_all(member, std::mem::take(&mut job.round.cancels));
         let away = self.keep_home(member, std::mem::take(&mut job.round.tasks));
         for (attempt, step) in std::mem::take(&mut job.round.steps) {
-            self.run_step(member, *attempt, &step);
+            self.run_step(member, *attempt, &step, Vec::new());
         }
         let mut sends: Vec<(Topic, Parcel)> = Vec::new();
-        let cancels = std::mem::take(&mut job.round.cancels);
-        for (service, ids) in self.cancel_all(member, cancels) {
+        for (service, ids) in cancels {
             sends.push((Topic::TaskControl(service), Parcel::Cancel(ids)));
         }
         for (client, answers) in std::mem::take(&mut job.round.answers) {
             sends.push((Topic::Replies(client.to_string()), Parcel::Answers(answers)));
+        }
+        for turn in std::mem::take(&mut job.round.turns) {
+            let topic = Topic::Turns(self.workflow.clone(), 0);
+            sends.push((topic, Parcel::Turn(turn)));
         }
         for (to, message) in std::mem::take(&mut job.round.messages) {
             member.inbox.push_back(Input::Local(Local {
@@ -224,7 +232,7 @@ impl World {
                 settles: Vec::new(),
             }));
         }
-        let ids: Vec<CommandId> = away.iter().map(|attempt| attempt.id).collect();
+        let ids = away.iter().map(|it| (it.id, which(it))).collect();
         let away = away.into_iter().map(|attempt| {
             let topic = Topic::Tasks(attempt.service.clone());
             (topic, Parcel::Task(attempt))
@@ -244,14 +252,13 @@ impl World {
     fn cancel_all(
         &mut self,
         member: &mut Member,
-        cancels: Vec<(CommandId, Option<ServiceName>)>,
-    ) -> BTreeMap<ServiceName, Vec<CommandId>> {
-        let mut others: BTreeMap<_, Vec<CommandId>> = BTreeMap::new();
-        for (id, service) in cancels {
-            let is_here = member.running.contains_key(&id);
-            self.cancel(member, id);
-            if let Some(service) = service.filter(|_| !is_here) {
-                others.entry(service).or_default().push(id);
+        cancels: Vec<(CommandId, Which, Option<ServiceName>)>,
+    ) -> BTreeMap<ServiceName, Vec<(CommandId, Which)>> {
+        let mut others: BTreeMap<_, Vec<(CommandId, Which)>> = BTreeMap::new();
+        for (id, which, service) in cancels {
+            let was_here = self.cancel(member, id, which);
+            if let Some(service) = service.filter(|_| !was_here) {
+                others.entry(service).or_default().push((id, which));
             }
         }
         others
