@@ -59,6 +59,8 @@ pub(crate) struct Holding {
     partition: Partition,
     /// Owed for messages of the round under way.
     settles: Vec<Settle>,
+    /// The messages of that round that came from this process: no broker repeats them.
+    locals: Vec<Local>,
     /// Ends the reader once what was acknowledged is known to the broker.
     close_reader: Option<oneshot::Sender<()>>,
     reader: tokio::task::JoinHandle<()>,
@@ -84,6 +86,8 @@ struct Arrived {
     client: Option<Arc<str>>,
     to: InstanceId,
     what: What,
+    /// Owed for a message from this process; none for what came in a packet.
+    local: Option<Vec<Settle>>,
 }
 
 /// What a packet brings to an instance.
@@ -194,6 +198,7 @@ impl Engine {
                         client: client.clone(),
                         to,
                         what: What::Message(message),
+                        local: None,
                     }));
                     continue;
                 }
@@ -204,6 +209,7 @@ impl Engine {
                         client: None,
                         to: done.instance,
                         what: What::Turn(done),
+                        local: None,
                     });
                     continue;
                 }
@@ -233,14 +239,14 @@ impl Engine {
     }
 
     fn take_local(&mut self, local: Local, arrived: &mut Vec<Arrived>) {
-        match self.partitions.get_mut(&local.part) {
+        match self.partitions.get(&local.part) {
             Some(holding) if !holding.left => {
-                holding.settles.extend(local.settles);
                 arrived.push(Arrived {
                     part: local.part,
                     client: None,
                     to: local.to,
                     what: What::Message(local.message),
+                    local: Some(local.settles),
                 });
             }
             Some(_) | None => self.desk.forward(local),
@@ -283,10 +289,26 @@ impl Engine {
             client,
             to,
             what,
+            local,
         } = arrived;
+        let local = match (&what, local) {
+            (What::Message(message), Some(settles)) => Some(Local {
+                part: part.clone(),
+                to,
+                message: message.clone(),
+                settles,
+            }),
+            _ => None,
+        };
         let Some(holding) = self.partitions.get_mut(&part) else {
+            // It was lost in this very round.
+            local.into_iter().for_each(|it| self.desk.forward(it));
             return;
         };
+        if let Some(local) = local {
+            holding.settles.extend(local.settles.iter().cloned());
+            holding.locals.push(local);
+        }
         let message = match what {
             What::Message(message) => message,
             What::Turn(done) => {
@@ -336,10 +358,12 @@ impl Engine {
             }
             holding.partition.view.forget();
             let settles = std::mem::take(&mut holding.settles);
+            let locals = std::mem::take(&mut holding.locals);
             match holding.partition.end_round() {
                 Some(round) => jobs.push(Job {
                     round,
                     settles,
+                    locals,
                     last: holding.leaving,
                 }),
                 // Nothing came of it, and what it repeated is owed by others.
@@ -349,6 +373,7 @@ impl Engine {
                 None => jobs.push(Job {
                     round: holding.partition.empty_round(),
                     settles,
+                    locals,
                     last: holding.leaving,
                 }),
             }
@@ -419,6 +444,7 @@ impl Engine {
             Holding {
                 partition,
                 settles: Vec::new(),
+                locals: Vec::new(),
                 close_reader: Some(close_reader),
                 reader,
                 maintained: Timestamp::default(),
@@ -470,6 +496,9 @@ impl Engine {
         if let Some(holding) = self.partitions.remove(part) {
             holding.reader.abort();
             self.let_go(part, holding.partition.claim().epoch);
+            for local in holding.locals {
+                self.desk.forward(local);
+            }
         }
     }
 

@@ -15,6 +15,8 @@ mod partition;
 mod parts;
 pub mod plan;
 mod settle;
+#[doc(hidden)]
+pub mod simulate;
 pub mod store;
 pub mod transport;
 mod view;

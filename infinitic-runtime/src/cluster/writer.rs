@@ -14,7 +14,7 @@ use infinitic_core::{Answer, CommandId, FailureKind, FailureRecord, RequestId, T
 use tokio::sync::Notify;
 
 use super::desk::{Desk, which};
-use super::inbox::{Inbox, Input};
+use super::inbox::{Inbox, Input, Local};
 use super::partition::{Cancel, Leaving, Round};
 use super::settle::{Settle, settle};
 use super::store::{Epoch, Part, PartCommit, SharedStore, Written};
@@ -36,6 +36,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Job {
     pub(crate) round: Round,
     pub(crate) settles: Vec<Settle>,
+    /// The messages that came from this process: when the round is lost, the next owner needs them.
+    pub(crate) locals: Vec<Local>,
     /// The partition is given up with it.
     pub(crate) last: bool,
 }
@@ -131,7 +133,9 @@ impl Writer {
     pub(crate) async fn run(self: Arc<Self>) {
         let mut lost: HashSet<(Part, Epoch)> = HashSet::new();
         while let Some(mut batch) = self.next() {
-            batch.retain(|job| !lost.contains(&claim_of(job)));
+            for job in batch.extract_if(.., |job| lost.contains(&claim_of(job))) {
+                self.pass_on(job);
+            }
             if batch.is_empty() {
                 if self.lock().jobs.is_empty() {
                     self.filled.notified().await;
@@ -156,6 +160,7 @@ impl Writer {
                     }
                     lost.insert((part.clone(), epoch));
                     self.inbox.push(Input::Lost { part, epoch });
+                    self.pass_on(job);
                     continue;
                 }
                 let number = job.round.number;
@@ -166,6 +171,13 @@ impl Writer {
                 });
                 self.release(job);
             }
+        }
+    }
+
+    /// A round was lost: what the broker has not given, nobody else would tell the next owner.
+    fn pass_on(&self, job: Job) {
+        for local in job.locals {
+            self.inbox.push(Input::Local(local));
         }
     }
 
@@ -220,6 +232,7 @@ impl Writer {
         let Job {
             round,
             settles,
+            locals: _,
             last,
         } = job;
         let (part, epoch) = (round.commit.part, round.commit.epoch);
@@ -240,7 +253,7 @@ impl Writer {
         }
         let sends = self.packets(cancels, answers, turns);
         for (to, message) in messages {
-            self.inbox.push(Input::Local(super::inbox::Local {
+            self.inbox.push(Input::Local(Local {
                 part: part.clone(),
                 to,
                 message,

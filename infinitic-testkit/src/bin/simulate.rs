@@ -1,5 +1,5 @@
 //! Runs seeds of the simulation:
-//! `simulate --seeds 2000 [--first-seed 0] [--verbose] [--plant BUG]`.
+//! `simulate [--cluster] --seeds 2000 [--first-seed 0] [--verbose] [--plant BUG]`.
 //!
 //! Prints each failing seed with what was violated and the trace of its run, then a summary. Exits
 //! with 1 when a seed failed, with 2 when it was called wrongly.
@@ -9,22 +9,53 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use infinitic_testkit::simulate::{Options, Plant, Report, run};
+use infinitic_testkit::simulate::{self, Plant, Report, cluster};
 
-const USAGE: &str = "usage: simulate [--seeds N] [--first-seed S] [--verbose] [--keep-going]
-                [--plant publish-before-commit|deliver-twice|forget-sequences]
+const USAGE: &str = "usage: simulate [--cluster] [--seeds N] [--first-seed S] [--verbose]
+                [--keep-going] [--plant BUG]
+  --cluster        a cluster of several workers, instead of one worker
   --seeds N        how many seeds to run; 2000 unless told otherwise
   --first-seed S   the first of them; 0 unless told otherwise
   --verbose        print the trace of each seed, and what happened how often
   --keep-going     go on after a seed that failed
   --plant BUG      run with a planted bug, which must be found";
 
+/// The bugs of one worker, by name.
+const PLANTS: [(&str, Plant); 3] = [
+    ("publish-before-commit", Plant::PublishBeforeCommit),
+    ("deliver-twice", Plant::DeliverTwice),
+    ("forget-sequences", Plant::ForgetSequences),
+];
+
+/// What is simulated.
+#[derive(Clone, Copy)]
+enum What {
+    Worker(Option<Plant>),
+    Cluster(Option<cluster::Plant>),
+}
+
+impl What {
+    fn run(self, seed: u64, trace: bool) -> Report {
+        match self {
+            Self::Worker(plant) => simulate::run(seed, &simulate::Options { trace, plant }),
+            Self::Cluster(plant) => cluster::run(seed, &cluster::Options { trace, plant }),
+        }
+    }
+
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Worker(_) => "",
+            Self::Cluster(_) => " --cluster",
+        }
+    }
+}
+
 struct Args {
     seeds: u64,
     first: u64,
     verbose: bool,
     keep_going: bool,
-    plant: Option<Plant>,
+    what: What,
 }
 
 fn main() -> ExitCode {
@@ -35,7 +66,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match simulate(&args) {
+    match run(&args) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         // Whoever read the output has enough of it.
@@ -49,8 +80,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
         first: 0,
         verbose: false,
         keep_going: false,
-        plant: None,
+        what: What::Worker(None),
     };
+    let (mut plant, mut is_cluster) = (None, false);
     while let Some(word) = words.next() {
         let mut number = || {
             let value = words.next().unwrap_or_default();
@@ -63,32 +95,40 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
             "--first-seed" => args.first = number()?,
             "--verbose" => args.verbose = true,
             "--keep-going" => args.keep_going = true,
-            "--plant" => {
-                args.plant = Some(match words.next().unwrap_or_default().as_str() {
-                    "publish-before-commit" => Plant::PublishBeforeCommit,
-                    "deliver-twice" => Plant::DeliverTwice,
-                    "forget-sequences" => Plant::ForgetSequences,
-                    other => return Err(format!("there is no bug `{other}` to plant")),
-                });
-            }
+            "--cluster" => is_cluster = true,
+            "--plant" => plant = Some(words.next().unwrap_or_default()),
             other => return Err(format!("`{other}` is unknown")),
         }
     }
+    args.what = match is_cluster {
+        true => What::Cluster(planted(&cluster::Plant::ALL, plant)?),
+        false => What::Worker(planted(&PLANTS, plant)?),
+    };
     Ok(args)
 }
 
+fn planted<P: Copy>(all: &[(&str, P)], name: Option<String>) -> Result<Option<P>, String> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let found = all.iter().find(|(known, _)| *known == name);
+    let names: Vec<&str> = all.iter().map(|(known, _)| *known).collect();
+    found.map(|(_, plant)| Some(*plant)).ok_or_else(|| {
+        format!(
+            "there is no bug `{name}` to plant; there are {}",
+            names.join(", ")
+        )
+    })
+}
+
 /// Runs the seeds; answers how many failed.
-fn simulate(args: &Args) -> io::Result<u64> {
+fn run(args: &Args) -> io::Result<u64> {
     let mut out = io::stdout().lock();
     let began = Instant::now();
-    let options = |trace| Options {
-        trace,
-        plant: args.plant,
-    };
     let (mut passed, mut failed, mut events) = (0_u64, 0_u64, 0_u64);
     let mut points: BTreeMap<&'static str, u64> = BTreeMap::new();
     for seed in args.first..args.first.saturating_add(args.seeds) {
-        let report = run(seed, &options(args.verbose));
+        let report = args.what.run(seed, args.verbose);
         events += report.events;
         for (point, count) in &report.points {
             *points.entry(point).or_default() += count;
@@ -96,7 +136,7 @@ fn simulate(args: &Args) -> io::Result<u64> {
         if report.violations.is_empty() {
             passed += 1;
             if args.verbose {
-                print(&mut out, seed, &report)?;
+                print(&mut out, args.what, seed, &report)?;
             }
             continue;
         }
@@ -105,9 +145,9 @@ fn simulate(args: &Args) -> io::Result<u64> {
         let report = match args.verbose {
             true => report,
             false if args.keep_going => report,
-            false => run(seed, &options(true)),
+            false => args.what.run(seed, true),
         };
-        print(&mut out, seed, &report)?;
+        print(&mut out, args.what, seed, &report)?;
         if !args.keep_going {
             break;
         }
@@ -126,7 +166,7 @@ fn simulate(args: &Args) -> io::Result<u64> {
     Ok(failed)
 }
 
-fn print(out: &mut impl Write, seed: u64, report: &Report) -> io::Result<()> {
+fn print(out: &mut impl Write, what: What, seed: u64, report: &Report) -> io::Result<()> {
     for line in &report.trace {
         writeln!(out, "{line}")?;
     }
@@ -142,8 +182,9 @@ fn print(out: &mut impl Write, seed: u64, report: &Report) -> io::Result<()> {
     if !report.violations.is_empty() {
         writeln!(
             out,
-            "  again: cargo run -p infinitic-testkit --bin simulate -- --seeds 1 \
-             --first-seed {seed}"
+            "  again: cargo run -p infinitic-testkit --bin simulate --{} --seeds 1 \
+             --first-seed {seed}",
+            what.flag()
         )?;
     }
     Ok(())

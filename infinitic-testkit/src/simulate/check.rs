@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use infinitic_core::{
-    Attempt, Command, Entry, FailureKind, Instance, InstanceId, Outcome, Position, Steering,
+    Attempt, Command, Entry, FailureKind, Instance, InstanceId, Outcome, Position, RunResult,
+    Steering,
 };
 
 use super::model;
+use super::program::Op;
 use super::recorded::{Recorded, result_code};
 use super::store::{Purged, SimStore};
 use super::watch::has_ended_with;
-use super::world::{Client, MUST_BE_EMPTY};
+use super::world::MUST_BE_EMPTY;
 
 /// The state that entries fold into.
 pub(crate) fn fold(id: InstanceId, entries: &[Entry]) -> Option<Instance> {
@@ -21,9 +23,17 @@ pub(crate) fn fold(id: InstanceId, entries: &[Entry]) -> Option<Instance> {
     Some(instance)
 }
 
+/// What an instance was asked to do, and what its client was told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Story<'a> {
+    pub(crate) id: InstanceId,
+    pub(crate) program: &'a Op,
+    pub(crate) told: &'a [RunResult],
+}
+
 /// One instance: its history is sound, it has ended, and it did what its program says.
-pub(crate) fn instance(client: &Client, entries: &[Entry]) -> Vec<String> {
-    let id = client.id;
+pub(crate) fn instance(story: Story<'_>, entries: &[Entry]) -> Vec<String> {
+    let id = story.id;
     let Some(instance) = fold(id, entries) else {
         return vec![format!("the start of {id} was lost")];
     };
@@ -31,7 +41,7 @@ pub(crate) fn instance(client: &Client, entries: &[Entry]) -> Vec<String> {
         return vec![format!("{id} has not ended: {:?}", instance.status())];
     }
     let mut found = history(entries);
-    for told in &client.told {
+    for told in story.told {
         if !has_ended_with(entries, told) {
             found.push(format!(
                 "its client was told what is not recorded: {told:?}"
@@ -39,7 +49,7 @@ pub(crate) fn instance(client: &Client, entries: &[Entry]) -> Vec<String> {
         }
     }
     match Recorded::read(entries) {
-        Ok(recorded) => found.extend(program(client, &recorded)),
+        Ok(recorded) => found.extend(program(story, &recorded)),
         Err(error) => found.push(format!("its history makes no sense: {error}")),
     }
     found
@@ -125,8 +135,8 @@ impl Walk {
 }
 
 /// What is recorded is what the model says.
-fn program(client: &Client, recorded: &Recorded) -> Vec<String> {
-    let expected = model::expect(client.id, &client.program, recorded);
+fn program(story: Story<'_>, recorded: &Recorded) -> Vec<String> {
+    let expected = model::expect(story.id, story.program, recorded);
     let mut found = expected.faults;
     let mut acts = recorded.acts.as_slice();
     for (turn, mut wanted) in expected.turns.into_iter().enumerate() {
@@ -156,7 +166,7 @@ fn program(client: &Client, recorded: &Recorded) -> Vec<String> {
             expected.result
         ));
     }
-    let told = client.told.last().map(result_code);
+    let told = story.told.last().map(result_code);
     if told.is_none() {
         found.push("its client was told nothing".to_owned());
     }

@@ -18,6 +18,7 @@
 //! retention time (`check`).
 
 mod check;
+pub mod cluster;
 mod code;
 mod image;
 mod model;
@@ -31,6 +32,7 @@ mod store;
 mod watch;
 mod world;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -73,13 +75,15 @@ pub struct Report {
 /// Runs one seed.
 #[must_use]
 pub fn run(seed: u64, options: &Options) -> Report {
-    let ran = catch_unwind(AssertUnwindSafe(|| world::World::new(seed, options).run()));
-    ran.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Report {
-            violations: vec![format!("it panicked: {}", text.unwrap_or("without a text"))],
-            ..Report::default()
-        }
-    })
+    catch_unwind(AssertUnwindSafe(|| world::World::new(seed, options).run()))
+        .unwrap_or_else(panicked)
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Report {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    Report {
+        violations: vec![format!("it panicked: {}", text.unwrap_or("without a text"))],
+        ..Report::default()
+    }
 }

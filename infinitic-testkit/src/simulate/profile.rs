@@ -89,7 +89,7 @@ impl Profile {
     }
 }
 
-fn turn_retries(rng: &mut Rng) -> TurnRetries {
+pub(super) fn turn_retries(rng: &mut Rng) -> TurnRetries {
     let retry = ExponentialRetry {
         max_attempts: u32::try_from(rng.between(2, 6)).unwrap_or(2),
         initial_ms: rng.pick(&[1, 500, 20_000]),

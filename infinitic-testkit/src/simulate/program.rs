@@ -116,6 +116,30 @@ impl Call {
     }
 }
 
+impl Op {
+    /// Its calls, and those of its members.
+    pub(crate) fn collect_calls<'a>(&'a self, calls: &mut Vec<&'a Call>) {
+        match self {
+            Self::Task(call) | Self::Step(call) | Self::Dispatch { call, .. } => calls.push(call),
+            Self::Catch(op) => op.collect_calls(calls),
+            Self::Seq(ops)
+            | Self::Join(ops)
+            | Self::Select(ops)
+            | Self::Any(ops)
+            | Self::All(ops)
+            | Self::Unordered(ops) => ops.iter().for_each(|op| op.collect_calls(calls)),
+            Self::Timer { .. }
+            | Self::Inline { .. }
+            | Self::Set { .. }
+            | Self::Now
+            | Self::Draw
+            | Self::Await { .. }
+            | Self::Cancel { .. }
+            | Self::Trap => {}
+        }
+    }
+}
+
 /// Draws a program of a few dozen commands at most.
 pub(crate) fn draw(rng: &mut Rng, with_traps: bool) -> Op {
     let budget = 1 + rng.below(24);

@@ -85,29 +85,8 @@ impl Client {
     /// The calls of its program.
     pub(super) fn calls(&self) -> Vec<&Call> {
         let mut calls = Vec::new();
-        collect(&self.program, &mut calls);
+        self.program.collect_calls(&mut calls);
         calls
-    }
-}
-
-fn collect<'a>(op: &'a Op, calls: &mut Vec<&'a Call>) {
-    match op {
-        Op::Task(call) | Op::Step(call) | Op::Dispatch { call, .. } => calls.push(call),
-        Op::Catch(op) => collect(op, calls),
-        Op::Seq(ops)
-        | Op::Join(ops)
-        | Op::Select(ops)
-        | Op::Any(ops)
-        | Op::All(ops)
-        | Op::Unordered(ops) => ops.iter().for_each(|op| collect(op, calls)),
-        Op::Timer { .. }
-        | Op::Inline { .. }
-        | Op::Set { .. }
-        | Op::Now
-        | Op::Draw
-        | Op::Await { .. }
-        | Op::Cancel { .. }
-        | Op::Trap => {}
     }
 }
 

@@ -191,7 +191,12 @@ impl World {
             for feature in check::features(&entries) {
                 self.watch.count(feature);
             }
-            let violations = check::instance(client, &entries);
+            let story = check::Story {
+                id: client.id,
+                program: &client.program,
+                told: &client.told,
+            };
+            let violations = check::instance(story, &entries);
             found.extend(
                 violations
                     .into_iter()
