@@ -7,6 +7,8 @@ pub use infinitic_core::{
 pub use infinitic_runtime::__private;
 pub use infinitic_runtime::backend::{StoreCounters, StoreMeter};
 pub use infinitic_runtime::client::{self, Client, ClientError, Run, Start, WorkflowProxy};
+#[cfg(feature = "config")]
+pub use infinitic_runtime::config;
 pub use infinitic_runtime::failure::{Error, Failure, Never, Result, TaskError};
 pub use infinitic_runtime::macros::{TaskError, join, select, service, workflow};
 pub use infinitic_runtime::service::{ExponentialRetry, RetryPolicy, TurnRetries, task};
@@ -28,4 +30,7 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../docs/guide.md")]
     struct Guide;
+    #[cfg(feature = "config")]
+    #[doc = include_str!("../docs/configuration.md")]
+    struct Configuration;
 }

@@ -15,6 +15,8 @@ mod cancelling;
 mod client;
 mod combining;
 mod concurrency;
+#[cfg(feature = "config")]
+mod configured;
 mod contexts;
 mod contracts;
 mod deferreds;

@@ -26,6 +26,10 @@ pub enum ClientError {
         /// What the operating system said.
         reason: String,
     },
+    /// The configuration cannot be used.
+    #[cfg(feature = "config")]
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
     /// The other side speaks another version of the protocol.
     #[error("{0}")]
     Protocol(String),
@@ -37,6 +41,8 @@ impl ClientError {
         match self {
             Self::Refused(record) => *record,
             Self::TimedOut(_) => FailureRecord::new(FailureKind::TimedOut, self.to_string()),
+            #[cfg(feature = "config")]
+            Self::Config(_) => FailureRecord::new(FailureKind::Refused, self.to_string()),
             Self::Closed | Self::Arguments(_) | Self::Unreachable { .. } | Self::Protocol(_) => {
                 FailureRecord::new(FailureKind::Refused, self.to_string())
             }

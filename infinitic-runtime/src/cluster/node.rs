@@ -173,8 +173,10 @@ impl ClusterNode {
         handle: &Handle,
     ) -> Result<(), WorkerError> {
         for workflow in &workflows {
-            let parts = store.parts(workflow, cluster.partitions).await?;
-            let inboxes = self.transport.inboxes(workflow, parts).await?;
+            // A client may have come first, with another number: the broker's number decides.
+            let wanted = cluster.partitions;
+            let inboxes = self.transport.inboxes(workflow, wanted).await?;
+            let parts = store.parts(workflow, inboxes).await?;
             if inboxes != parts {
                 return Err(WorkerError::System {
                     what: "joining the cluster",

@@ -7,7 +7,8 @@ use infinitic_core::names::{ServiceName, WorkflowName};
 
 use super::Setting;
 use super::keys::{
-    Keys, LOGS, RETRY, SERVICE, SERVICE_EXECUTOR, STATE_ENGINE, WORKER, WORKFLOW, WORKFLOW_EXECUTOR,
+    Keys, LOGS, RETRY, SERVICE, SERVICE_EXECUTOR, STATE_ENGINE, TURN_RETRY, WORKER, WORKFLOW,
+    WORKFLOW_EXECUTOR,
 };
 use super::reader::Section;
 use crate::service::{ExponentialRetry, RetrySetting};
@@ -61,12 +62,14 @@ pub struct ServiceConfig {
 }
 
 /// `workflows[]`: settings of one workflow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WorkflowConfig {
     /// Its name: a valid one.
     pub name: String,
     /// Whether this worker runs its turns: unless `executor.concurrency` is 0.
     pub runs_turns: bool,
+    /// When a turn is tried again that cannot go on. Wins over what the program says.
+    pub retry: Setting<ExponentialRetry>,
     /// Whether this worker owns instances of it: unless `stateEngine.concurrency` is 0.
     pub owns_instances: bool,
 }
@@ -146,7 +149,7 @@ impl ServiceConfig {
                 service.timeout = executor.setting("timeoutSeconds", |section| {
                     section.seconds("timeoutSeconds")
                 });
-                service.retry = executor.setting("retry", read_retry);
+                service.retry = executor.setting("retry", |section| read_retry(section, &RETRY));
             }
             service
         });
@@ -163,6 +166,9 @@ impl WorkflowConfig {
             if let Some(executor) = &executor {
                 executor.choice("checkMode", &[("simple", ())]);
             }
+            let retry = executor.as_ref().map(|executor| {
+                executor.setting("retry", |section| read_retry(section, &TURN_RETRY))
+            });
             let engine = section.section("stateEngine", &STATE_ENGINE);
             let runs_turns = executor.is_none_or(|executor| is_on(&executor));
             let owns_instances = engine.is_none_or(|engine| is_on(&engine));
@@ -177,6 +183,7 @@ impl WorkflowConfig {
             Self {
                 name,
                 runs_turns,
+                retry: retry.unwrap_or_default(),
                 owns_instances,
             }
         });
@@ -241,8 +248,8 @@ fn named<'t>(
     found
 }
 
-fn read_retry(executor: &Section<'_>) -> Option<ExponentialRetry> {
-    let section = executor.section("retry", &RETRY)?;
+fn read_retry(executor: &Section<'_>, keys: &'static Keys) -> Option<ExponentialRetry> {
+    let section = executor.section("retry", keys)?;
     let default = ExponentialRetry::DEFAULT;
     let initial_ms = section.seconds("minimumSeconds").map(millis);
     let max_ms = section.seconds("maximumSeconds").map(millis);

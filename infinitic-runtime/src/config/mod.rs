@@ -37,6 +37,7 @@ mod source;
 mod storage;
 mod transport;
 mod tree;
+mod wiring;
 
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,7 @@ pub use secret::Secret;
 pub use source::Sources;
 pub use storage::{RedisConfig, SqlConfig, SslMode, StorageConfig};
 pub use transport::{EmbeddedConfig, TransportConfig, TransportKind};
+pub(crate) use wiring::Tuning;
 
 /// All settings of a worker or a client.
 ///
@@ -69,7 +71,7 @@ pub struct Config {
     pub transport: TransportConfig,
     /// Where workers keep state; see [`Config::shared_storage`].
     pub storage: Option<StorageConfig>,
-    /// Settings of a worker as a whole. A client skips them.
+    /// Settings of a worker as a whole. A client skips them, but for `partitions`.
     pub worker: WorkerConfig,
     /// Settings of services by name, each name once. A client skips them.
     pub services: Vec<ServiceConfig>,

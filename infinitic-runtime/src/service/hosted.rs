@@ -97,6 +97,33 @@ impl HostedServices {
         self.services.is_empty()
     }
 
+    /// Changes the policies of a service's tasks; false when it is not hosted.
+    #[cfg(feature = "config")]
+    pub(crate) fn change_policies(
+        &mut self,
+        service: &str,
+        change: impl Fn(&mut TaskPolicy),
+    ) -> bool {
+        let service = self
+            .services
+            .iter_mut()
+            .find(|(name, _)| name.as_str() == service);
+        let Some((_, tasks)) = service else {
+            return false;
+        };
+        for task in tasks.values_mut() {
+            let task = Arc::get_mut(task).expect("nothing runs before all is hosted");
+            change(&mut task.policy);
+        }
+        true
+    }
+
+    /// Hosts a service no longer.
+    #[cfg(feature = "config")]
+    pub(crate) fn remove(&mut self, service: &str) {
+        self.services.retain(|name, _| name.as_str() != service);
+    }
+
     pub(crate) fn into_services(self) -> HashMap<ServiceName, HostedTasks> {
         self.services
     }

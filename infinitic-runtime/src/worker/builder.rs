@@ -57,6 +57,8 @@ pub struct Worker {
     clock: Arc<dyn Clock>,
     listen: Option<Listen>,
     error: Option<WorkerError>,
+    #[cfg(feature = "config")]
+    tuning: crate::config::Tuning,
     parts: OnceLock<Ways>,
 }
 
@@ -176,6 +178,8 @@ impl Worker {
             clock: Arc::new(SystemClock),
             listen: None,
             error: None,
+            #[cfg(feature = "config")]
+            tuning: crate::config::Tuning::default(),
             parts: OnceLock::new(),
         }
     }
@@ -236,6 +240,14 @@ impl Worker {
         self.concurrency
             .services
             .insert(service.to_owned(), attempts.max(1));
+        self
+    }
+
+    /// How often an attempt is given out again after its process died, before the task fails as
+    /// crashed; 5 times unless told otherwise.
+    #[must_use]
+    pub fn max_deliveries(mut self, times: u32) -> Self {
+        self.settings.deliveries_max = times.max(1);
         self
     }
 
@@ -341,6 +353,36 @@ impl Worker {
             Backend::Own { store, .. } => StoreMeter::new(Arc::clone(store)),
             Backend::Shared { connection, .. } => StoreMeter::shared(Arc::clone(connection)),
         }
+    }
+
+    /// Keeps what a configuration says of services until they are hosted.
+    #[cfg(feature = "config")]
+    pub(crate) fn tuned(mut self, tuning: crate::config::Tuning) -> Self {
+        for (service, attempts) in tuning.concurrency() {
+            self.concurrency.services.insert(service, attempts);
+        }
+        self.tuning = tuning;
+        self
+    }
+
+    /// Whether turns of one workflow are tried again, whatever holds for the others.
+    #[cfg(feature = "config")]
+    pub(crate) fn retry_turns_of(
+        mut self,
+        workflow: infinitic_core::names::WorkflowName,
+        policy: Option<TurnRetries>,
+    ) -> Self {
+        self.settings.retry_turns_of.insert(workflow, policy);
+        self
+    }
+
+    /// What is hosted, for the run that begins.
+    fn take_services(&mut self) -> Result<HostedServices, WorkerError> {
+        #[cfg_attr(not(feature = "config"), expect(unused_mut))]
+        let mut services = self.services.take().ok_or(WorkerError::TooLate("run"))?;
+        #[cfg(feature = "config")]
+        self.tuning.apply(&mut services, &self.concurrency);
+        Ok(services)
     }
 
     fn ways(&self) -> &Ways {
@@ -455,7 +497,7 @@ impl Worker {
             Some(listen) => Some(listen.bind().await?),
             None => None,
         };
-        let services = self.services.take().ok_or(WorkerError::TooLate("run"))?;
+        let services = self.take_services()?;
         let Backend::Shared {
             connection,
             settings,
@@ -520,7 +562,7 @@ impl Worker {
             return Err(WorkerError::TooLate("run"));
         };
         let (store, unclean_exits) = (Arc::clone(store), *unclean_exits);
-        let services = self.services.take().ok_or(WorkerError::TooLate("run"))?;
+        let services = self.take_services()?;
         let runtime = task_threads()?;
         let Ways { mailboxes, replies } = self.ways().clone();
         let outcome = {

@@ -12,6 +12,10 @@ pub enum WorkerError {
     #[cfg(feature = "embedded")]
     #[error(transparent)]
     Open(#[from] crate::embedded::OpenError),
+    /// The configuration cannot be used.
+    #[cfg(feature = "config")]
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
     /// What the store holds cannot be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),

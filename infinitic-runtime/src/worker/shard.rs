@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use infinitic_core::codec::{self, RowHeader};
 use infinitic_core::engine::{self, Applied};
-use infinitic_core::names::ServiceName;
+use infinitic_core::names::{ServiceName, WorkflowName};
 use infinitic_core::{
     Answer, CommandId, Effect, Entry, FailureKind, FailureRecord, History, Instance, InstanceId,
     Message, RequestId, RunNo, StepAttempt, TaskAttempt, TimerKey, Timestamp, TurnReport,
@@ -61,6 +61,8 @@ pub struct ShardSettings {
     pub first_commit: CommitId,
     /// Whether turns that cannot go on are tried again by themselves.
     pub retry_turns: Option<TurnRetries>,
+    /// The same for single workflows; none: never.
+    pub retry_turns_of: BTreeMap<WorkflowName, Option<TurnRetries>>,
 }
 
 impl Default for ShardSettings {
@@ -74,6 +76,7 @@ impl Default for ShardSettings {
             cautious: false,
             first_commit: CommitId::NONE,
             retry_turns: None,
+            retry_turns_of: BTreeMap::new(),
         }
     }
 }

@@ -11,7 +11,7 @@ use infinitic_core::{
 };
 
 use super::load;
-use super::shard::{Replay, Shard};
+use super::shard::{Replay, Shard, ShardSettings};
 use crate::backend::StoreError;
 use crate::workflow::{LiveRun, Replayed, RunInfo, foreign_explanation, stopped};
 
@@ -92,10 +92,16 @@ impl Shard {
             .slots
             .get(&id)
             .and_then(|slot| slot.instance.as_deref());
-        let policy = self.settings.retry_turns.as_ref();
-        let pause = instance
-            .zip(policy)
-            .and_then(|(instance, policy)| policy.delay_ms(instance, &explanation));
+        let pause = instance.and_then(|instance| {
+            let ShardSettings {
+                retry_turns,
+                retry_turns_of,
+                ..
+            } = &self.settings;
+            let policy = retry_turns_of.get(&instance.workflow);
+            let policy = policy.unwrap_or(retry_turns).as_ref()?;
+            policy.delay_ms(instance, &explanation)
+        });
         let why = &explanation.message;
         match pause {
             Some(retry_after_ms) => {

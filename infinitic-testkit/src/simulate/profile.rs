@@ -3,6 +3,7 @@
 //! Each seed has its own mixture, with many faults switched off: a bug that needs much of one fault
 //! is seldom found where all of them happen a little.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use infinitic_runtime::backend::CommitId;
@@ -63,6 +64,7 @@ impl Profile {
             cautious: false,
             first_commit: CommitId::NONE,
             retry_turns: rng.chance(400).then(|| turn_retries(rng)),
+            retry_turns_of: BTreeMap::new(),
         };
         Self {
             clients: rng.between(1, 4),

@@ -1,6 +1,6 @@
 //! Keys of `worker`, `services[]` and `workflows[]`.
 
-use super::{Keys, key};
+use super::{Keys, Taken, key};
 
 const SECTION: &str = "a mapping of keys";
 const NAME: &str = "a name of 1 to 200 bytes without `/`, such as Payments";
@@ -155,44 +155,57 @@ pub(in crate::config) const SERVICE_EXECUTOR: Keys = Keys {
     ],
 };
 
+/// What both kinds of retries take.
+const RETRIES: &[Taken] = &[
+    key(
+        "minimumSeconds",
+        "a number of seconds above 0, such as 30 or 0.5",
+        "1",
+        "Pause after the first failed attempt.",
+    ),
+    key(
+        "maximumSeconds",
+        "a number of seconds, at least `minimumSeconds`, such as 600",
+        "1000 × `minimumSeconds`",
+        "Longest pause, after the random part is added.",
+    ),
+    key(
+        "backoffCoefficient",
+        "a number from 1 to 1000, such as 2",
+        "2",
+        "Factor from one pause to the next.",
+    ),
+    key(
+        "randomFactor",
+        "a number from 0 to 1, such as 0.5",
+        "0.5",
+        "Share of a pause by which it is shortened or lengthened at random.",
+    ),
+    key(
+        "maximumRetries",
+        "a whole number from 0 to 1000000, such as 11",
+        "11",
+        "Retries after the first attempt.",
+    ),
+];
+
 pub(in crate::config) const RETRY: Keys = Keys {
     section: "services[].executor.retry",
-    taken: &[
-        key(
-            "minimumSeconds",
-            "a number of seconds above 0, such as 30 or 0.5",
-            "1",
-            "Pause after the first failed attempt.",
-        ),
-        key(
-            "maximumSeconds",
-            "a number of seconds, at least `minimumSeconds`, such as 600",
-            "1000 × `minimumSeconds`",
-            "Longest pause, after the random part is added.",
-        ),
-        key(
-            "backoffCoefficient",
-            "a number from 1 to 1000, such as 2",
-            "2",
-            "Factor from one pause to the next.",
-        ),
-        key(
-            "randomFactor",
-            "a number from 0 to 1, such as 0.5",
-            "0.5",
-            "Share of a pause by which it is shortened or lengthened at random.",
-        ),
-        key(
-            "maximumRetries",
-            "a whole number from 0 to 1000000, such as 11",
-            "11",
-            "Retries after the first attempt.",
-        ),
-    ],
+    taken: RETRIES,
     refused: &[(
         "ignoredExceptions",
         "which errors are not retried is said in the code: write `#[fatal]` on the variant of the \
          error",
+    )],
+};
+
+pub(in crate::config) const TURN_RETRY: Keys = Keys {
+    section: "workflows[].executor.retry",
+    taken: RETRIES,
+    refused: &[(
+        "ignoredExceptions",
+        "turns fail by faults of the code, not by its errors: those end the instance, with a \
+         failure; remove it",
     )],
 };
 
@@ -235,6 +248,13 @@ pub(in crate::config) const WORKFLOW_EXECUTOR: Keys = Keys {
              follows from `worker.shards`.",
         ),
         key(
+            "retry",
+            "a mapping of keys, or `none`",
+            "as the program says, else `none`",
+            "When a turn is tried again that cannot go on, as its code panics or no longer matches \
+             the history. Without: the instance stands still until it is mended.",
+        ),
+        key(
             "checkMode",
             "`simple`; `none` and `strict` are not available yet in this version",
             "simple",
@@ -248,11 +268,6 @@ pub(in crate::config) const WORKFLOW_EXECUTOR: Keys = Keys {
         (
             "timeoutSeconds",
             "turns of all workflows have one limit; write `worker.turnLimit`",
-        ),
-        (
-            "retry",
-            "not available yet in this version: an instance whose turn fails is stopped with an \
-             explanation, and goes on with mended code; remove it",
         ),
         ("batch", OWN_BATCHES),
         ("eventHandlerConcurrency", ONE_LOOP),

@@ -10,7 +10,7 @@ mod storage;
 mod top;
 
 pub(super) use hosting::{
-    RETRY, SERVICE, SERVICE_EXECUTOR, STATE_ENGINE, WORKER, WORKFLOW, WORKFLOW_EXECUTOR,
+    RETRY, SERVICE, SERVICE_EXECUTOR, STATE_ENGINE, TURN_RETRY, WORKER, WORKFLOW, WORKFLOW_EXECUTOR,
 };
 pub(super) use pulsar::{AUTHENTICATION, CLIENT, CONSUMER, POLICIES, PRODUCER, PULSAR};
 pub(super) use storage::{MYSQL, NOTHING, POSTGRES, REDIS, STORAGE};
@@ -77,7 +77,7 @@ impl Keys {
 }
 
 /// Every section, in the order of the table.
-pub(super) const ALL: [&Keys; 21] = [
+pub(super) const ALL: [&Keys; 22] = [
     &TOP,
     &TRANSPORT,
     &EMBEDDED,
@@ -97,6 +97,7 @@ pub(super) const ALL: [&Keys; 21] = [
     &RETRY,
     &WORKFLOW,
     &WORKFLOW_EXECUTOR,
+    &TURN_RETRY,
     &STATE_ENGINE,
     &LOGS,
 ];

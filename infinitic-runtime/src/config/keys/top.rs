@@ -29,7 +29,7 @@ pub(in crate::config) const TOP: Keys = Keys {
             "worker",
             SECTION,
             "as below",
-            "Settings of a worker as a whole. Clients skip it.",
+            "Settings of a worker as a whole. Clients skip it, but for `partitions`.",
         ),
         key(
             "services",
