@@ -225,7 +225,7 @@ async fn clients_of_a_stopped_worker_are_told(env: &Env) {
 async fn clients_may_ask_before_the_worker_runs(env: &Env) {
     let bench = TestLab::default();
     bench.open("a");
-    let worker = env.worker().service(bench.clone()).workflow(visit);
+    let worker = env.worker().await.service(bench.clone()).workflow(visit);
     let client = worker.client();
     let started = client.new_workflow::<visit>().visit(name("a")).dispatch();
     let body = async {

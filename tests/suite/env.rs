@@ -12,11 +12,18 @@ use infinitic_runtime::backend::memory::MemoryStore;
 use infinitic_runtime::cluster::ClusterSettings;
 use infinitic_runtime::cluster::memory::store::MemorySharedStore;
 use infinitic_runtime::cluster::memory::transport::MemoryBroker;
+use infinitic_runtime::cluster::transport::Transport;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-/// A test that takes longer hangs.
-const TEST_LIMIT: Duration = Duration::from_secs(50);
+#[cfg(feature = "cluster")]
+use crate::servers::Servers;
+
+/// A test that takes longer hangs. On real servers a worker alone takes a second to start.
+const TEST_LIMIT: Duration = match cfg!(feature = "cluster") {
+    true => Duration::from_secs(120),
+    false => Duration::from_secs(50),
+};
 /// What does not happen within this time does not happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Pause between two looks at something that cannot be waited for.
@@ -24,39 +31,44 @@ const LOOK_EVERY: Duration = Duration::from_millis(3);
 /// Attempts that end do so within this time.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Names variants of a test, each with its backend and how it replays.
+macro_rules! variants {
+    ($test:ident: $($variant:ident $backend:literal $replay:literal),* $(,)?) => {
+        $(#[test]
+        fn $variant() {
+            $crate::env::check($backend, $replay, super::$test);
+        })*
+    };
+}
+
+/// Names the variants of a test on clusters: in memory and, if built for it, on real servers.
+macro_rules! cluster_variants {
+    ($test:ident) => {
+        variants! { $test:
+            cluster "cluster" "warm",
+            cluster_replayed "cluster" "always",
+        }
+        #[cfg(feature = "cluster")]
+        variants! { $test:
+            pulsar_postgres "pulsar_postgres" "warm",
+            pulsar_postgres_replayed "pulsar_postgres" "always",
+            pulsar_mysql "pulsar_mysql" "warm",
+            pulsar_redis "pulsar_redis" "warm",
+        }
+    };
+}
+
 /// Names tests whose one body runs on all backends, warm and replayed.
 macro_rules! on_all_backends {
     ($($name:ident),* $(,)?) => {
         $(mod $name {
-            #[test]
-            fn memory() {
-                $crate::env::check("memory", "warm", super::$name);
+            variants! { $name:
+                memory "memory" "warm",
+                memory_replayed "memory" "always",
+                embedded "embedded" "warm",
+                embedded_replayed "embedded" "always",
             }
-
-            #[test]
-            fn memory_replayed() {
-                $crate::env::check("memory", "always", super::$name);
-            }
-
-            #[test]
-            fn embedded() {
-                $crate::env::check("embedded", "warm", super::$name);
-            }
-
-            #[test]
-            fn embedded_replayed() {
-                $crate::env::check("embedded", "always", super::$name);
-            }
-
-            #[test]
-            fn cluster() {
-                $crate::env::check("cluster", "warm", super::$name);
-            }
-
-            #[test]
-            fn cluster_replayed() {
-                $crate::env::check("cluster", "always", super::$name);
-            }
+            cluster_variants!($name);
         })*
     };
 }
@@ -65,15 +77,7 @@ macro_rules! on_all_backends {
 macro_rules! on_a_cluster {
     ($($name:ident),* $(,)?) => {
         $(mod $name {
-            #[test]
-            fn cluster() {
-                $crate::env::check("cluster", "warm", super::$name);
-            }
-
-            #[test]
-            fn cluster_replayed() {
-                $crate::env::check("cluster", "always", super::$name);
-            }
+            cluster_variants!($name);
         })*
     };
 }
@@ -86,12 +90,11 @@ pub(crate) fn check(backend: &str, replay: &str, body: impl AsyncFnOnce(&Env)) {
     if is_left_out("INFINITIC_BACKENDS", backend) || is_left_out("INFINITIC_REPLAY", replay) {
         return;
     }
+    let Some(store) = Store::of(backend) else {
+        return;
+    };
     let env = Env {
-        store: match backend {
-            "memory" => Store::Memory(Arc::default()),
-            "cluster" => Store::Cluster(MemoryBroker::new(), MemorySharedStore::default()),
-            _ => Store::Embedded(empty_store()),
-        },
+        store,
         replay: match replay {
             "always" => Replay::Always,
             _ => Replay::WhenEvicted,
@@ -103,6 +106,10 @@ pub(crate) fn check(backend: &str, replay: &str, body: impl AsyncFnOnce(&Env)) {
         .unwrap();
     let ended = runtime.block_on(async { tokio::time::timeout(TEST_LIMIT, body(&env)).await });
     assert!(ended.is_ok(), "the test did not end within {TEST_LIMIT:?}");
+    #[cfg(feature = "cluster")]
+    if let Store::Servers(servers) = &env.store {
+        runtime.block_on(servers.erase());
+    }
 }
 
 /// A directory with an empty store. Making one takes some hundred syncs of the disk, so it is made
@@ -145,11 +152,28 @@ enum Store {
     Memory(Arc<MemoryStore>),
     Cluster(MemoryBroker, MemorySharedStore),
     Embedded(TempDir),
+    #[cfg(feature = "cluster")]
+    Servers(Servers),
+}
+
+impl Store {
+    /// An empty one; none when the environment does not name its servers.
+    fn of(backend: &str) -> Option<Self> {
+        Some(match backend {
+            "memory" => Self::Memory(Arc::default()),
+            "cluster" => Self::Cluster(MemoryBroker::new(), MemorySharedStore::default()),
+            "embedded" => Self::Embedded(empty_store()),
+            #[cfg(feature = "cluster")]
+            servers => Self::Servers(Servers::of(servers)?),
+            #[cfg(not(feature = "cluster"))]
+            unknown => unreachable!("no such backend: {unknown}"),
+        })
+    }
 }
 
 impl Env {
     /// A worker over the store.
-    pub(crate) fn worker(&self) -> Worker {
+    pub(crate) async fn worker(&self) -> Worker {
         let worker = match &self.store {
             Store::Memory(store) => Worker::over(Arc::clone(store) as _),
             Store::Cluster(broker, store) => Worker::cluster(
@@ -158,16 +182,24 @@ impl Env {
                 quick(),
             ),
             Store::Embedded(dir) => Worker::embedded(dir.path().join("data")).unwrap(),
+            #[cfg(feature = "cluster")]
+            Store::Servers(servers) => {
+                let store = servers.store().await;
+                Worker::cluster(servers.transport().await, Some(store), quick())
+            }
         };
         worker.replay(self.replay).grace(GRACE)
     }
 
     /// A worker of a cluster that owns nothing.
-    pub(crate) fn worker_without_store(&self) -> Worker {
-        let Store::Cluster(broker, _) = &self.store else {
-            panic!("on clusters only");
+    pub(crate) async fn worker_without_store(&self) -> Worker {
+        let transport: Arc<dyn Transport> = match &self.store {
+            Store::Cluster(broker, _) => Arc::new(broker.transport()),
+            #[cfg(feature = "cluster")]
+            Store::Servers(servers) => servers.transport().await,
+            Store::Memory(_) | Store::Embedded(_) => panic!("on clusters only"),
         };
-        Worker::cluster(Arc::new(broker.transport()), None, quick()).grace(GRACE)
+        Worker::cluster(transport, None, quick()).grace(GRACE)
     }
 
     /// Runs workers while `body` does, then drains them.
@@ -195,7 +227,7 @@ impl Env {
         host: impl FnOnce(Worker) -> Worker,
         body: impl AsyncFnOnce(&Client) -> T,
     ) -> T {
-        let worker = host(self.worker());
+        let worker = host(self.worker().await);
         let client = worker.client();
         let mut result = None;
         let body = async { result = Some(body(&client).await) };
@@ -209,7 +241,7 @@ impl Env {
         host: impl FnOnce(Worker) -> Worker,
         body: impl AsyncFnOnce(&Client) -> T,
     ) -> T {
-        let worker = host(self.worker());
+        let worker = host(self.worker().await);
         let client = worker.client();
         tokio::select! {
             ended = worker.run_until(pending()) => panic!("the worker ended: {ended:?}"),

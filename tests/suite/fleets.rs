@@ -49,8 +49,12 @@ impl Rolling for RollingV2 {
 }
 
 async fn an_owner_that_does_not_host_a_version_sends_its_turns_away(env: &Env) {
-    let old = env.worker().service(twice).workflow(RollingV1::default);
-    let new = env.worker().workflow(RollingV2::default);
+    let old = env
+        .worker()
+        .await
+        .service(twice)
+        .workflow(RollingV1::default);
+    let new = env.worker().await.workflow(RollingV2::default);
     let client = old.client();
     let body = async {
         let go = |version, number| {
@@ -72,8 +76,8 @@ async fn an_owner_that_does_not_host_a_version_sends_its_turns_away(env: &Env) {
 }
 
 async fn a_worker_with_services_only_runs_what_others_own(env: &Env) {
-    let owner = env.worker().workflow(RollingV2::default);
-    let server = env.worker_without_store().service(twice);
+    let owner = env.worker().await.workflow(RollingV2::default);
+    let server = env.worker_without_store().await.service(twice);
     let client = owner.client();
     let body = async {
         let starts = (0..20).map(|number| client.new_workflow::<RollingClient>().go(number));
@@ -94,7 +98,7 @@ async fn naps(millis: u64) -> Result<u64> {
 
 async fn who_leaves_in_order_hands_over_what_it_owned(env: &Env) {
     let host = |worker: Worker| worker.service(twice).workflow(naps);
-    let (first, second) = (host(env.worker()), host(env.worker()));
+    let (first, second) = (host(env.worker().await), host(env.worker().await));
     let client = second.client();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let leaves = first.run_until(async { drop(stopped.await) });
@@ -112,19 +116,20 @@ async fn who_leaves_in_order_hands_over_what_it_owned(env: &Env) {
 
 async fn what_a_dead_worker_owned_goes_on_elsewhere(env: &Env) {
     let host = |worker: Worker| worker.service(twice).workflow(naps);
-    let (first, second) = (host(env.worker()), host(env.worker()));
+    let (first, second) = (host(env.worker().await), host(env.worker().await));
     let client = second.client();
     let dies = tokio::spawn(first.run_until(std::future::pending()));
     let body = async {
-        let starts = (0..20).map(|_| client.new_workflow::<naps>().naps(300));
+        // Long enough to be seen waiting, on real servers too.
+        let starts = (0..20).map(|_| client.new_workflow::<naps>().naps(3_000));
         let runs = client.dispatch_many(starts).await.unwrap();
         until("some wait", async || {
-            runs[0].state().await.unwrap().waits.len() == 1
+            runs[19].state().await.unwrap().waits.len() == 1
         })
         .await;
         dies.abort();
         for run in runs {
-            assert_eq!(run.await.unwrap(), 302);
+            assert_eq!(run.await.unwrap(), 3_002);
         }
     };
     env.run_all(vec![second], body).await;

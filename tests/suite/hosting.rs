@@ -196,10 +196,10 @@ async fn unhosted_services_hold_nobody_else(env: &Env) {
 }
 
 async fn hosting_twice_is_an_error(env: &Env) {
-    let twice = env.worker().service(Present).service(Present);
+    let twice = env.worker().await.service(Present).service(Present);
     let error = failed(twice.run_until(std::future::pending()).await);
     assert_says(error, &["`Absent.call` is hosted twice"]);
-    let twice = env.worker().workflow(knocks).workflow(knocks);
+    let twice = env.worker().await.workflow(knocks).workflow(knocks);
     let error = failed(twice.run_until(std::future::pending()).await);
     assert_says(error, &["`knocks` version 0 is hosted twice"]);
 }
@@ -234,7 +234,7 @@ impl Lab for DeafLab {
 
 async fn draining_lets_attempts_end(env: &Env) {
     let deaf = DeafLab::default();
-    let worker = env.worker().service_for::<LabStub, _>(deaf.clone());
+    let worker = env.worker().await.service_for::<LabStub, _>(deaf.clone());
     let worker = worker.workflow(knocks);
     let client = worker.client();
     let (stop, stopped) = tokio::sync::oneshot::channel();

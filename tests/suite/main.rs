@@ -2,13 +2,17 @@
 //! warm futures and with every await replayed.
 //!
 //! `INFINITIC_BACKENDS=memory,embedded` and `INFINITIC_REPLAY=warm,always` choose among the
-//! variants. How bodies are run is in [`env`], the services that most tests share in [`lab`].
+//! variants. Those on real servers are built with the feature `cluster`, and find the servers where
+//! `scripts/servers env` says. How bodies are run is in [`env`], the services that most tests share
+//! in [`lab`].
 #![allow(clippy::unwrap_used)]
 
 #[macro_use]
 mod env;
 mod lab;
 mod logs;
+#[cfg(feature = "cluster")]
+mod servers;
 
 mod attempts;
 mod cancelling;

@@ -52,7 +52,7 @@ async fn connected(address: &str) -> Client {
 
 async fn a_remote_client_starts_waits_and_steers(env: &Env) {
     let address = free_address();
-    let (stop, running) = serve(env.worker(), &address);
+    let (stop, running) = serve(env.worker().await, &address);
     let client = connected(&address).await;
     let doubler = client.new_workflow::<doubles>();
     assert_eq!(doubler.doubles(21).await.unwrap(), 42);
@@ -79,7 +79,7 @@ async fn a_remote_client_starts_waits_and_steers(env: &Env) {
 
 async fn a_remote_wait_survives_a_restart_of_the_worker(env: &Env) {
     let address = free_address();
-    let (stop, running) = serve(env.worker(), &address);
+    let (stop, running) = serve(env.worker().await, &address);
     let client = connected(&address).await;
     let run = client
         .new_workflow::<doubles>()
@@ -90,14 +90,14 @@ async fn a_remote_wait_survives_a_restart_of_the_worker(env: &Env) {
     let waiting = tokio::spawn(async move { run.await });
     stop.send(()).unwrap();
     running.await.unwrap();
-    let (stop, running) = serve(env.worker(), &address);
+    let (stop, running) = serve(env.worker().await, &address);
     assert_eq!(waiting.await.unwrap().unwrap(), 600);
     stop.send(()).unwrap();
     running.await.unwrap();
 }
 
 async fn foreign_addresses_need_a_token_and_tokens_are_checked(env: &Env) {
-    let open = env.worker().workflow(doubles).listen("0.0.0.0:0");
+    let open = env.worker().await.workflow(doubles).listen("0.0.0.0:0");
     let refused = open.run_until(async {}).await.unwrap_err().to_string();
     assert!(
         refused.contains("loopback") && refused.contains("token"),
@@ -106,6 +106,7 @@ async fn foreign_addresses_need_a_token_and_tokens_are_checked(env: &Env) {
     let address = free_address();
     let worker = env
         .worker()
+        .await
         .workflow(doubles)
         .listen_with_token(&address, "secret");
     let (stop, stopped) = oneshot::channel::<()>();

@@ -187,6 +187,8 @@ impl ClusterNode {
                     ),
                 });
             }
+            // An end that had to ask for it would come after the partition was handed over.
+            self.desk.parts.note(workflow, parts);
         }
         let clock = Arc::new(StoreClock::default());
         let beat = Beat {

@@ -34,14 +34,19 @@ impl PartCounts {
         known.get(workflow).copied()
     }
 
+    /// Notes what somebody else has asked.
+    pub(crate) fn note(&self, workflow: &WorkflowName, parts: u16) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(workflow.clone(), parts);
+    }
+
     /// Asks once.
     pub(crate) async fn try_ask(&self, workflow: &WorkflowName) -> Result<u16, TransportError> {
         if let Some(parts) = self.known(workflow) {
             return Ok(parts);
         }
         let parts = self.transport.inboxes(workflow, self.wanted).await?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(workflow.clone(), parts);
+        self.note(workflow, parts);
         Ok(parts)
     }
 
