@@ -7,6 +7,7 @@
 //! Times on a shared machine mean little, so each line also says what one workflow cost: CPU,
 //! syncs, rows and bytes. Workloads are described in `workload`, flags in `options`.
 
+mod cluster;
 mod flows;
 mod measure;
 mod options;

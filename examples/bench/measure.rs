@@ -9,6 +9,8 @@ use infinitic::prelude::*;
 use infinitic_runtime::backend::StoreCounters;
 use serde::Serialize;
 
+use crate::cluster::cost::{ClusterCost, ClusterReport, Watch};
+
 /// Ticks of the kernel's accounting in a second, as user space sees them on every architecture.
 const TICKS_A_SECOND: f64 = 100.0;
 
@@ -30,10 +32,17 @@ pub(crate) struct Report {
     pub(crate) fsyncs: f64,
     pub(crate) rows: f64,
     pub(crate) bytes: f64,
+    /// Clusters: what broker and database had to do.
+    #[serde(flatten)]
+    pub(crate) cluster: Option<ClusterReport>,
     /// Peak of the process.
     pub(crate) rss_mb: f64,
     /// CPU seconds that other processes used meanwhile, in a second: what disturbed the run.
     pub(crate) others_cores: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) workers: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tasks_away: Option<bool>,
     /// T: the worst, as its client saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) late_ms: Option<f64>,
@@ -91,19 +100,44 @@ impl Times {
 /// What a run has cost up to a moment.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    store: StoreMeter,
+    source: Source,
     counters: StoreCounters,
+    cluster: Option<ClusterCost>,
     cpu: f64,
     machine: f64,
     begin: Instant,
 }
 
+/// What a meter reads.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Store(StoreMeter),
+    Cluster(Watch),
+}
+
+impl Source {
+    fn counters(&self) -> StoreCounters {
+        match self {
+            Self::Store(store) => store.counters(),
+            Self::Cluster(watch) => watch.meter.counters(),
+        }
+    }
+
+    fn cluster(&self) -> Option<ClusterCost> {
+        match self {
+            Self::Store(_) => None,
+            Self::Cluster(watch) => Some(watch.cost()),
+        }
+    }
+}
+
 impl Meter {
     /// Begins to measure.
-    pub(crate) fn begin(store: StoreMeter) -> Self {
+    pub(crate) fn begin(source: Source) -> Self {
         Self {
-            counters: store.counters(),
-            store,
+            counters: source.counters(),
+            cluster: source.cluster(),
+            source,
             cpu: own_cpu_seconds(),
             machine: machine_cpu_seconds(),
             begin: Instant::now(),
@@ -118,11 +152,21 @@ impl Meter {
     /// Ends the run: `count` is what everything is divided by.
     pub(crate) fn end(self, count: u64, times: Times) -> Report {
         let seconds = self.begin.elapsed().as_secs_f64();
-        let cpu = own_cpu_seconds() - self.cpu;
-        let others = (machine_cpu_seconds() - self.machine - cpu).max(0.0);
-        let after = self.store.counters();
+        let after = self.source.cluster();
+        let helpers = |cost: &Option<ClusterCost>| cost.map_or(0.0, |cost| cost.helpers);
+        let helped = helpers(&after) - helpers(&self.cluster);
+        let cpu = own_cpu_seconds() - self.cpu + helped;
+        let counters = self.source.counters();
         let each = count.max(1) as f64;
+        let cluster = self.cluster.as_ref().zip(after.as_ref());
+        let cluster =
+            cluster.map(|(before, after)| ClusterReport::between(before, after, cpu, each));
+        let served = cluster.map_or(0.0, |it| it.servers_cpu_ms() * each / 1000.0);
+        let others = (machine_cpu_seconds() - self.machine - cpu - served).max(0.0);
+        let (before, after) = (self.counters, counters);
         let [p50_ms, p95_ms, p99_ms, _] = times.summary().map(|ms| rounded(ms, 3));
+        let rows = rounded((after.rows - before.rows) as f64 / each, 3);
+        let bytes = rounded((after.bytes - before.bytes) as f64 / each, 1);
         Report {
             count,
             seconds: rounded(seconds, 3),
@@ -131,9 +175,10 @@ impl Meter {
             p95_ms,
             p99_ms,
             cpu_ms: rounded(cpu * 1000.0 / each, 4),
-            fsyncs: rounded((after.syncs - self.counters.syncs) as f64 / each, 4),
-            rows: rounded((after.rows - self.counters.rows) as f64 / each, 3),
-            bytes: rounded((after.bytes - self.counters.bytes) as f64 / each, 1),
+            fsyncs: rounded((after.syncs - before.syncs) as f64 / each, 4),
+            rows: cluster.map_or(rows, |cluster| cluster.rows),
+            bytes: cluster.map_or(bytes, |cluster| cluster.bytes),
+            cluster,
             rss_mb: rounded(peak_memory_mb(), 1),
             others_cores: rounded(others / seconds, 2),
             ..Report::default()

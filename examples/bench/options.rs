@@ -16,7 +16,13 @@ workloads
   floor  what w2 writes, and nothing else: three rows of 400 bytes a workflow
 
 flags
-  --backend embedded|memory  where rows go (embedded)
+  --backend embedded|memory  where rows go (embedded); clusters: pulsar+postgres, pulsar+mysql,
+                             pulsar+redis (built with --features cluster, addresses from the
+                             environment: scripts/servers env) and cluster-memory
+  --workers 1|2              clusters: the second worker is another process (1)
+  --tasks-away               clusters: all tasks go over the broker
+  --warm N                   clusters: instances before the measuring begins (4096; s, f: 64)
+  --partitions N             clusters: partitions of a workflow name (32)
   --count N                  workflows (w2 20000, f 20, s 1, t 10000, r 100000, floor 100000)
   --seconds N                w2 and floor: run so long instead of so many
   --in-flight N              w2 and floor: instances in flight (200)
@@ -42,6 +48,8 @@ pub(crate) enum Workload {
     /// The second one: opens the store and measures.
     Recover,
     Floor,
+    /// Another worker of a cluster: hosts what its first process says.
+    Worker,
 }
 
 /// Where rows go.
@@ -49,6 +57,18 @@ pub(crate) enum Workload {
 pub(crate) enum Backend {
     Embedded,
     Memory,
+    /// The loops of a cluster, with broker and database in this process.
+    ClusterMemory,
+    /// Pulsar, and a database.
+    Cluster(Database),
+}
+
+/// The database of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    Postgres,
+    Mysql,
+    Redis,
 }
 
 /// What the instances of a recovery wait for.
@@ -73,6 +93,14 @@ pub(crate) struct Options {
     pub(crate) retention: Option<Duration>,
     pub(crate) shards: Option<usize>,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) workers: usize,
+    pub(crate) tasks_away: bool,
+    pub(crate) warm: Option<u64>,
+    pub(crate) partitions: Option<u16>,
+    /// The cluster of another process of this program.
+    pub(crate) name: Option<String>,
+    /// What another worker hosts.
+    pub(crate) hosts: Workload,
 }
 
 impl Workload {
@@ -86,6 +114,7 @@ impl Workload {
             Self::Recovery | Self::Recover => "r",
             Self::Fill => "fill",
             Self::Floor => "floor",
+            Self::Worker => "worker",
         }
     }
 
@@ -99,6 +128,7 @@ impl Workload {
             "r-fill" => Self::Fill,
             "r-recover" => Self::Recover,
             "floor" => Self::Floor,
+            "worker" => Self::Worker,
             _ => return Err(format!("`{text}` is no workload")),
         })
     }
@@ -107,7 +137,7 @@ impl Workload {
         match self {
             Self::TwoTasks => 20_000,
             Self::FanOut => 20,
-            Self::Sequence => 1,
+            Self::Sequence | Self::Worker => 1,
             Self::Timers => 10_000,
             Self::Recovery | Self::Fill | Self::Recover | Self::Floor => 100_000,
         }
@@ -120,7 +150,31 @@ impl Backend {
         match self {
             Self::Embedded => "embedded",
             Self::Memory => "memory",
+            Self::ClusterMemory => "cluster-memory",
+            Self::Cluster(Database::Postgres) => "pulsar+postgres",
+            Self::Cluster(Database::Mysql) => "pulsar+mysql",
+            Self::Cluster(Database::Redis) => "pulsar+redis",
         }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let all = [
+            Self::Embedded,
+            Self::Memory,
+            Self::ClusterMemory,
+            Self::Cluster(Database::Postgres),
+            Self::Cluster(Database::Mysql),
+            Self::Cluster(Database::Redis),
+        ];
+        let names = || all.map(Self::name).join(", ");
+        all.into_iter()
+            .find(|backend| backend.name() == text)
+            .ok_or_else(|| format!("`{text}` is no backend; write one of {}", names()))
+    }
+
+    /// Whether several workers may share it.
+    pub(crate) fn is_cluster(self) -> bool {
+        matches!(self, Self::ClusterMemory | Self::Cluster(_))
     }
 }
 
@@ -146,29 +200,50 @@ impl Options {
             retention: None,
             shards: None,
             data: None,
+            workers: 1,
+            tasks_away: false,
+            warm: None,
+            partitions: None,
+            name: None,
+            hosts: workload,
         };
         while let Some(flag) = arguments.next() {
+            if flag == "--tasks-away" {
+                options.tasks_away = true;
+                continue;
+            }
             let value = arguments
                 .next()
                 .ok_or_else(|| format!("`{flag}` needs a value"))?;
             options.set(&flag, &value)?;
         }
-        let in_process = !matches!(workload, Workload::Recovery);
-        if !in_process && options.backend == Backend::Memory {
+        options.check()?;
+        Ok(Some(options))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let is_recovery = matches!(self.workload, Workload::Recovery);
+        let forgets = matches!(self.backend, Backend::Memory | Backend::ClusterMemory);
+        if is_recovery && forgets {
             return Err("r needs a store that survives; use `--backend embedded`".to_owned());
         }
-        Ok(Some(options))
+        if self.workload == Workload::Floor && self.backend.is_cluster() {
+            return Err("floor is a workload for `--backend embedded` and `memory`".to_owned());
+        }
+        let is_alone = is_recovery || !matches!(self.backend, Backend::Cluster(_));
+        match self.workers {
+            1 => Ok(()),
+            2 if !is_alone => Ok(()),
+            2 => {
+                Err("a second worker needs real servers, and no r: use pulsar+postgres".to_owned())
+            }
+            _ => Err("`--workers` takes 1 or 2".to_owned()),
+        }
     }
 
     fn set(&mut self, flag: &str, value: &str) -> Result<(), String> {
         match flag {
-            "--backend" => {
-                self.backend = match value {
-                    "embedded" => Backend::Embedded,
-                    "memory" => Backend::Memory,
-                    _ => return Err(format!("`{value}` is no backend; write embedded or memory")),
-                }
-            }
+            "--backend" => self.backend = Backend::parse(value)?,
             "--wait" => {
                 self.wait = match value {
                     "task" => WaitFor::Task,
@@ -190,6 +265,19 @@ impl Options {
             "--shards" => {
                 self.shards = Some(usize::try_from(small(flag, value)?).unwrap_or(usize::MAX));
             }
+            "--workers" => {
+                self.workers = usize::try_from(small(flag, value)?).unwrap_or(usize::MAX);
+            }
+            "--warm" => {
+                let warm = value.parse();
+                self.warm = Some(warm.map_err(|_| format!("`{flag}` takes a number"))?);
+            }
+            "--partitions" => {
+                let partitions = u16::try_from(number(flag, value)?);
+                self.partitions = Some(partitions.map_err(|_| format!("`{flag}`: too many"))?);
+            }
+            "--name" => self.name = Some(value.to_owned()),
+            "--host" => self.hosts = Workload::parse(value)?,
             "--data" => self.data = Some(PathBuf::from(value)),
             _ => return Err(format!("`{flag}` is no flag")),
         }

@@ -10,7 +10,7 @@ use infinitic_runtime::embedded::EmbeddedStore;
 
 use super::Place;
 use crate::Failed;
-use crate::measure::{Meter, Report, Times};
+use crate::measure::{Meter, Report, Source, Times};
 use crate::options::{Backend, Options};
 
 /// Commits that each workflow needs.
@@ -21,9 +21,11 @@ const ROW_BYTES: usize = 400;
 pub(crate) fn run(options: &Options, place: &Place) -> Result<Report, Failed> {
     let store: Arc<dyn KeyValue> = match options.backend {
         Backend::Embedded => Arc::new(EmbeddedStore::open(&place.path)?),
-        Backend::Memory => Arc::new(MemoryStore::default()),
+        Backend::Memory | Backend::ClusterMemory | Backend::Cluster(_) => {
+            Arc::new(MemoryStore::default())
+        }
     };
-    let meter = Meter::begin(StoreMeter::new(Arc::clone(&store)));
+    let meter = Meter::begin(Source::Store(StoreMeter::new(Arc::clone(&store))));
     let mut times = Times::default();
     let mut done = 0;
     let mut batch = store.last_batch();

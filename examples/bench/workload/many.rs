@@ -14,17 +14,22 @@ use crate::measure::{Meter, Report, Times};
 use crate::options::Options;
 
 pub(crate) async fn run(options: &Options, place: &Place) -> Result<Report, Failed> {
-    let worker = worker(options, place)?;
-    let (client, store) = (worker.client(), worker.store_meter());
+    let worker = worker(options, place).await?;
+    let (client, source) = (place.client(&worker), place.source(&worker));
     let load = Load {
         count: options.limit.map_or(options.count, |_| u64::MAX),
         limit: options.limit,
         in_flight: options.in_flight,
     };
     let report = while_running(worker, async {
-        let meter = Meter::begin(store);
+        place.ready(options, &client).await?;
+        let meter = Meter::begin(source);
         let times = load.run(&client).await?;
-        Ok(meter.end(times.len(), times))
+        let mut report = meter.end(times.len(), times);
+        if let (1, Some(cluster)) = (options.in_flight, &mut report.cluster) {
+            cluster.check_alone();
+        }
+        Ok(report)
     });
     Ok(Report {
         in_flight: options.in_flight,

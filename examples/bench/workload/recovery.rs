@@ -52,6 +52,10 @@ fn child(workload: &str, options: &Options, place: &Place) -> Command {
         .arg(&place.path)
         .args(["--count", &options.count.to_string()])
         .args(["--ended", &options.ended.to_string()]);
+    command.args(["--backend", options.backend.name()]);
+    if let Some(name) = place.cluster.as_ref().map(|cluster| &cluster.name) {
+        command.args(["--name", name]);
+    }
     if options.wait == WaitFor::Timer {
         command.args(["--wait", "timer"]);
     }
@@ -64,8 +68,11 @@ fn child(workload: &str, options: &Options, place: &Place) -> Command {
 /// The first process: ended instances, then waiting ones; then it waits to be killed.
 pub(crate) async fn fill(options: &Options, place: &Place) -> Result<Option<Report>, Failed> {
     let gate = Gatekeeper::new(false, options.count);
-    let worker = worker(options, place)?.workflow(wait_at_gate).service(gate);
-    let client = worker.client();
+    let worker = worker(options, place)
+        .await?
+        .workflow(wait_at_gate)
+        .service(gate);
+    let client = place.client(&worker);
     while_running(worker, async {
         if options.ended > 0 {
             let load = Load {
@@ -113,11 +120,12 @@ pub(crate) async fn recover(
     begin: Instant,
 ) -> Result<Report, Failed> {
     let gate = Gatekeeper::new(true, options.count);
-    let worker = worker(options, place)?
+    let worker = worker(options, place)
+        .await?
         .workflow(wait_at_gate)
         .service(gate.clone());
-    let (client, store) = (worker.client(), worker.store_meter());
-    let meter = Meter::begin(store);
+    let (client, source) = (place.client(&worker), place.source(&worker));
+    let meter = Meter::begin(source);
     let seconds = |at: Instant| Some(rounded((at - begin).as_secs_f64(), 3));
     while_running(worker, async {
         let flow = client.new_workflow::<two_tasks>();

@@ -14,10 +14,11 @@ use crate::options::Options;
 const WAIT_MILLIS: u64 = 5_000;
 
 pub(crate) async fn run(options: &Options, place: &Place) -> Result<Report, Failed> {
-    let worker = worker(options, place)?;
-    let (client, store) = (worker.client(), worker.store_meter());
+    let worker = worker(options, place).await?;
+    let (client, source) = (place.client(&worker), place.source(&worker));
     let report = while_running(worker, async {
-        let meter = Meter::begin(store);
+        place.ready(options, &client).await?;
+        let meter = Meter::begin(source);
         let waits: Vec<_> = (0..options.count)
             .map(|_| tokio::spawn(one(client.clone())))
             .collect();
