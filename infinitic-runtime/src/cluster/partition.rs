@@ -33,6 +33,7 @@ pub(crate) type IsAlive<'a> = &'a dyn Fn(&str) -> bool;
 pub(crate) struct Partition {
     pub(crate) part: Part,
     claim: Claim,
+    me: MemberId,
     pub(crate) shard: Shard,
     pub(crate) view: Arc<PartView>,
     requests: Requests,
@@ -143,6 +144,7 @@ impl Partition {
         Ok(Self {
             part,
             claim,
+            me: me.clone(),
             shard,
             view,
             requests: Requests::default(),
@@ -246,7 +248,9 @@ impl Partition {
         for id in self.shard.take_orphans() {
             match self.shard.place(id) {
                 Some(Place::Broker) => {}
-                Some(Place::Home(member)) if is_alive(member) => {
+                // What this worker runs already, its executor takes no second time; what it has
+                // forgotten, nobody else runs.
+                Some(Place::Home(member)) if *member != self.me.0 && is_alive(member) => {
                     self.held.insert(id, member.clone());
                 }
                 Some(Place::Home(_)) | None => self.give_out_again(id, now)?,

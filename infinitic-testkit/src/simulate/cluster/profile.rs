@@ -73,6 +73,7 @@ impl Profile {
             cautious: false,
             first_commit: CommitId::NONE,
             retry_turns: rng.chance(300).then(|| turn_retries(rng)),
+            ..ShardSettings::default()
         };
         let lease_ms = rng.pick(&[2_000, 5_000]);
         Self {
