@@ -8,9 +8,12 @@ use crate::input::Source;
 pub const USAGE: &str = "\
 Fulfils orders, each as a durable workflow. Kill it at any time: the same command goes on.
 
-usage: orders [audit] [--input FILE] [--data DIR] [--strict]
+usage: orders [audit | worker] [--config FILE] [--input FILE] [--data DIR] [--strict]
 
   audit         compare input, ledger and stored results: what is lost or doubled?
+  worker        host services and workflow for what others start, until a signal; needs --config
+  --config FILE what to run on, as docs/configuration.md tells. Without it: a store in --data, all in
+                this process. With it, `orders` only starts orders and waits; workers do the rest
   --input FILE  orders as JSON lines, `-` for the standard input (default: a sample of 1,000)
   --data DIR    where everything is kept (default: ./data/orders)
   --strict      start nothing when a line of the input is faulty (default: skip such lines)
@@ -24,6 +27,8 @@ exit code: 0 all is well; 1 something failed, or the audit found something;
 pub enum Action {
     Run,
     Audit,
+    /// Hosts what others start.
+    Worker,
     Help,
     /// Hidden: prints orders, for the sample and for tests.
     MakeSample(u64),
@@ -35,6 +40,8 @@ pub struct Args {
     pub action: Action,
     pub source: Source,
     pub data: PathBuf,
+    /// What to run on, when it is not a store of this process.
+    pub config: Option<PathBuf>,
     pub strict: bool,
 }
 
@@ -44,6 +51,7 @@ pub fn parse(given: impl IntoIterator<Item = String>) -> Result<Args, String> {
         action: Action::Run,
         source: Source::Sample,
         data: PathBuf::from("./data/orders"),
+        config: None,
         strict: false,
     };
     let mut given = given.into_iter();
@@ -59,6 +67,7 @@ pub fn parse(given: impl IntoIterator<Item = String>) -> Result<Args, String> {
         };
         match name {
             "audit" if first => args.action = Action::Audit,
+            "worker" if first => args.action = Action::Worker,
             "make-sample" if first => args.action = Action::MakeSample(count(&take("a count")?)?),
             "--input" => {
                 args.source = match take("a file, or `-` for the standard input")? {
@@ -67,12 +76,13 @@ pub fn parse(given: impl IntoIterator<Item = String>) -> Result<Args, String> {
                 }
             }
             "--data" => args.data = PathBuf::from(take("a directory")?),
+            "--config" => args.config = Some(PathBuf::from(take("a file")?)),
             "--strict" => args.strict = true,
             "--help" | "-h" => args.action = Action::Help,
             _ => {
                 return Err(format!(
-                    "`{arg}` is not known; write `audit` first, or one of `--input FILE`, \
-                     `--data DIR`, `--strict`, `--help`"
+                    "`{arg}` is not known; write `audit` or `worker` first, or one of \
+                     `--config FILE`, `--input FILE`, `--data DIR`, `--strict`, `--help`"
                 ));
             }
         }
@@ -80,6 +90,9 @@ pub fn parse(given: impl IntoIterator<Item = String>) -> Result<Args, String> {
             return Err(format!("`{name}` takes no value; write `{name}` alone"));
         }
         first = false;
+    }
+    if args.action == Action::Worker && args.config.is_none() {
+        return Err("`worker` needs `--config FILE`, which says what to run on".to_owned());
     }
     Ok(args)
 }
@@ -112,6 +125,9 @@ mod tests {
         assert_eq!(args.source, Source::Stdin);
         assert_eq!(args.data, PathBuf::from("d"));
         assert!(args.strict);
+        let args = parsed("worker --config c.yml").unwrap();
+        assert_eq!(args.action, Action::Worker);
+        assert_eq!(args.config, Some(PathBuf::from("c.yml")));
     }
 
     #[test]
@@ -120,11 +136,12 @@ mod tests {
             ("--imput x", "`--imput` is not known"),
             (
                 "--strict audit",
-                "`audit` is not known; write `audit` first",
+                "`audit` is not known; write `audit` or `worker` first",
             ),
             ("--data", "`--data` needs a directory"),
             ("--data=", "`--data` needs a directory"),
             ("--strict=yes", "`--strict` takes no value"),
+            ("worker", "`worker` needs `--config FILE`"),
             ("make-sample x", "`x` is not a count"),
         ] {
             let error = parsed(line).unwrap_err();

@@ -3,6 +3,9 @@
 //! It stands for the world outside, which no crash undoes. A line is one write in append mode, so
 //! the kill of a process leaves it whole or leaves it out. It is not synced: it outlives the
 //! process, and is not meant to outlive a power cut.
+//!
+//! The process of the main job appends to one file, session after session. Workers of a cluster
+//! write a file each: they are many at a time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -67,6 +70,10 @@ pub enum Session {
 #[error("the ledger cannot be written: {0}")]
 pub struct LedgerError(String);
 
+/// What names of ledgers begin and end with.
+const PREFIX: &str = "ledger";
+const SUFFIX: &str = ".jsonl";
+
 /// The ledger, open for writing. Cheap to clone: each service has one.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -76,7 +83,7 @@ pub struct Ledger {
 impl Ledger {
     /// Where the ledger of a data directory is.
     pub fn path(data: &Path) -> PathBuf {
-        data.join("ledger.jsonl")
+        data.join(format!("{PREFIX}{SUFFIX}"))
     }
 
     /// Opens the ledger and begins a session in it.
@@ -96,6 +103,23 @@ impl Ledger {
                 file.write_all(b"\n")?;
             }
         }
+        Self::begin(file)
+    }
+
+    /// Begins a ledger that no other process writes.
+    pub fn open_own(data: &Path) -> io::Result<Self> {
+        let mut number = 1;
+        loop {
+            let path = data.join(format!("{PREFIX}-{number}{SUFFIX}"));
+            match OpenOptions::new().append(true).create_new(true).open(path) {
+                Ok(file) => return Self::begin(file),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn begin(file: File) -> io::Result<Self> {
         let ledger = Self {
             file: Arc::new(file),
         };
@@ -140,14 +164,28 @@ pub struct Found {
     pub torn: Vec<usize>,
 }
 
-/// Reads the ledger of a data directory; one that is not there is empty.
-pub fn read(data: &Path) -> io::Result<Found> {
-    let mut found = Found::default();
-    let file = match File::open(Ledger::path(data)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+/// Reads all ledgers of a data directory; one that is not there has none.
+pub fn read(data: &Path) -> io::Result<Vec<Found>> {
+    let entries = match std::fs::read_dir(data) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        if name.is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| read_one(path)).collect()
+}
+
+fn read_one(path: &Path) -> io::Result<Found> {
+    let mut found = Found::default();
+    let file = File::open(path)?;
     for (index, line) in BufReader::new(file).split(b'\n').enumerate() {
         match serde_json::from_slice(&line?) {
             Ok(line) => found.lines.push(line),

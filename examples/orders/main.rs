@@ -4,10 +4,11 @@
 //! goods, charge the card (the bank is flaky and is asked again; some cards are declined, and the
 //! goods go back), wait for the picking, ship. Kill it with whatever you like and start it again:
 //! it goes on. `cargo run --release --example orders -- audit` proves that nothing is lost or
-//! doubled.
+//! doubled. With `--config cluster.yml` it only starts the orders and waits, and workers in other
+//! processes (`orders worker --config cluster.yml`) do the rest, over Pulsar and a database.
 //!
 //! Read `fulfil.rs` first, then `services.rs`; how a program starts workflows exactly once is in
-//! `notebook.rs` and `run.rs`.
+//! `notebook.rs` and `run.rs`, what is different in a cluster in `cluster.rs`.
 
 #![allow(
     unreachable_pub,
@@ -16,6 +17,7 @@
 
 mod args;
 mod audit;
+mod cluster;
 mod fulfil;
 mod input;
 mod ledger;
@@ -57,10 +59,11 @@ async fn main() -> ExitCode {
     }))
 }
 
-/// Shows what the worker has to say; `RUST_LOG=info` shows more.
+/// Shows what the worker has to say; `RUST_LOG=info,pulsar=off` shows more. Pulsar's library calls
+/// errors what the layer above it mends.
 fn log_warnings() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,pulsar=off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -77,6 +80,13 @@ async fn act(args: Args) -> Result<u8> {
             sample::write(count, &mut io::BufWriter::new(io::stdout().lock()))?;
             Ok(0)
         }
+        Action::Worker => {
+            let Some(config) = &args.config else {
+                return Ok(REFUSED);
+            };
+            cluster::work(config, &args.data).await?;
+            Ok(0)
+        }
         Action::Run | Action::Audit => match orders(&args) {
             Ok(orders) => work(&args, orders).await,
             Err(wrong) => {
@@ -89,11 +99,17 @@ async fn act(args: Args) -> Result<u8> {
 
 async fn work(args: &Args, orders: Vec<Order>) -> Result<u8> {
     if args.action == Action::Audit {
-        let report = audit::audit(&args.data, &orders).await?;
+        let report = match &args.config {
+            None => audit::audit(&args.data, &orders).await?,
+            Some(config) => audit::audit_cluster(config, &args.data, &orders).await?,
+        };
         io::stdout().write_all(report.to_string().as_bytes())?;
         return Ok(if report.is_clean() { 0 } else { FAILED });
     }
-    let (complete, summary) = run::run(&args.data, orders).await?;
+    let (complete, summary) = match &args.config {
+        None => run::run(&args.data, orders).await?,
+        Some(config) => cluster::start(config, &args.data, orders).await?,
+    };
     io::stdout().write_all(summary.as_bytes())?;
     if complete {
         return Ok(0);

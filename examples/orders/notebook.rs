@@ -67,6 +67,10 @@ impl Notebook {
             .create(true)
             .open(&path)
             .map_err(failed)?;
+        // Without a worker of its own, a program does not have the directory for itself.
+        if file.try_lock().is_err() {
+            return Err(said(&path, "another process is starting these orders"));
+        }
         let (notes, whole) = fold(&path, &mut file)?;
         file.set_len(whole).map_err(failed)?;
         // The file's name must be as durable as what is going to be in it.

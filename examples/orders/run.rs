@@ -23,6 +23,9 @@ pub const RETENTION: Duration = Duration::from_hours(365 * 24);
 /// A worker refuses a first start under an id older than a day; ids older than this are looked up.
 const OLD: Duration = Duration::from_hours(12);
 
+/// Pause before workers are asked again that could not be reached.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// What the worker told about an order.
 enum Told {
     Started(OrderId),
@@ -41,20 +44,9 @@ pub fn open_worker(data: &Path) -> Result<Worker> {
 pub async fn run(data: &Path, orders: Vec<Order>) -> Result<(bool, String)> {
     // The worker first: it locks the directory, and the other files belong to whoever has it.
     let worker = open_worker(data)?;
-    let notebook = Notebook::open(data)?;
-    same_orders(&orders, notebook.notes(), data)?;
+    let mut job = Job::new(worker.client(), data, &orders)?;
     let ledger = Ledger::open(data)?;
-    let worker = worker
-        .service(Warehouse(ledger.clone()))
-        .service(FlakyBank(ledger.clone()))
-        .service(Carrier(ledger.clone()))
-        .workflow(fulfil);
-    let mut job = Job {
-        client: worker.client(),
-        notebook,
-        progress: Progress::new(orders.len()),
-        tasks: JoinSet::new(),
-    };
+    let worker = host(worker, &ledger);
     let mut result = Ok(());
     // From here on: a signal may come while the worker recovers.
     let signal = shutdown_signal();
@@ -67,10 +59,16 @@ pub async fn run(data: &Path, orders: Vec<Order>) -> Result<(bool, String)> {
         })
         .await?;
     ledger.end()?;
-    job.progress.finish();
-    result?;
-    let retries = count_retries(data)?;
-    Ok((job.progress.is_complete(), job.progress.summary(retries)))
+    job.end(result, data)
+}
+
+/// Hosts what an order needs.
+pub fn host(worker: Worker, ledger: &Ledger) -> Worker {
+    worker
+        .service(Warehouse(ledger.clone()))
+        .service(FlakyBank(ledger.clone()))
+        .service(Carrier(ledger.clone()))
+        .workflow(fulfil)
 }
 
 /// An order that has been started may not change: its instance goes on with what it was given.
@@ -94,8 +92,8 @@ fn same_orders(orders: &[Order], notes: &Notes, data: &Path) -> Result<()> {
 /// Attempts after the first one of a task, in all sessions.
 fn count_retries(data: &Path) -> Result<usize> {
     let retries: std::collections::BTreeSet<(String, u32)> = ledger::read(data)?
-        .lines
         .into_iter()
+        .flat_map(|found| found.lines)
         .filter_map(|line| match line {
             Line::Entry(entry) if entry.attempt > 0 => Some((entry.task, entry.attempt)),
             _ => None,
@@ -104,7 +102,8 @@ fn count_retries(data: &Path) -> Result<usize> {
     Ok(retries.len())
 }
 
-struct Job {
+/// What starts orders and waits for them.
+pub struct Job {
     client: Client,
     notebook: Notebook,
     progress: Progress,
@@ -113,7 +112,28 @@ struct Job {
 }
 
 impl Job {
-    async fn run(&mut self, orders: Vec<Order>) -> Result<()> {
+    /// Opens the notebook of a data directory, and compares the orders with it.
+    pub fn new(client: Client, data: &Path, orders: &[Order]) -> Result<Self> {
+        let notebook = Notebook::open(data)?;
+        same_orders(orders, notebook.notes(), data)?;
+        Ok(Self {
+            client,
+            notebook,
+            progress: Progress::new(orders.len()),
+            tasks: JoinSet::new(),
+        })
+    }
+
+    /// Whether all orders have ended, and what became of them.
+    pub fn end(&mut self, result: Result<()>, data: &Path) -> Result<(bool, String)> {
+        self.progress.finish();
+        result?;
+        let retries = count_retries(data)?;
+        Ok((self.progress.is_complete(), self.progress.summary(retries)))
+    }
+
+    /// Starts orders and waits until all have ended.
+    pub async fn run(&mut self, orders: Vec<Order>) -> Result<()> {
         let orders = self.look_up(orders).await?;
         let mut orders = orders.into_iter().peekable();
         let (tell, mut told) = mpsc::unbounded_channel();
@@ -187,8 +207,7 @@ impl Job {
                     // Acknowledged before: starting it again could only hide that it was lost.
                     client.attach(id)
                 } else {
-                    let proxy = client.new_workflow::<fulfil>().with_id(id);
-                    match proxy.fulfil(order).dispatch().await {
+                    match dispatch(&client, id, order).await {
                         Ok(run) => run,
                         Err(error) => {
                             return drop(tell.send(Told::Failed(number, error.to_string())));
@@ -222,6 +241,21 @@ impl Job {
         self.notebook.ended(&ended)?;
         while self.tasks.try_join_next().is_some() {}
         Ok(ended.len())
+    }
+}
+
+/// Starts an order. Whoever cannot be reached is asked again: under the same id it is one start.
+async fn dispatch(
+    client: &Client,
+    id: InstanceId,
+    order: Order,
+) -> Result<Run<Parcel, OrderError>, ClientError> {
+    loop {
+        let proxy = client.new_workflow::<fulfil>().with_id(id);
+        match proxy.fulfil(order.clone()).dispatch().await {
+            Err(ClientError::Unreachable { .. }) => tokio::time::sleep(AGAIN).await,
+            answered => return answered,
+        }
     }
 }
 

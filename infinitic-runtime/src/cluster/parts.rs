@@ -1,6 +1,7 @@
 //! How many partitions the workflows have.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,14 @@ pub(crate) struct PartCounts {
     transport: Arc<dyn Transport>,
     wanted: u16,
     known: Mutex<HashMap<WorkflowName, u16>>,
+    asking: tokio::sync::Mutex<Asked>,
+    /// Questions that have been answered, well or not.
+    answered: AtomicU64,
 }
+
+/// How the last question ended, for those who waited meanwhile.
+#[derive(Debug, Default)]
+struct Asked(Option<TransportError>);
 
 impl PartCounts {
     /// `wanted` is how many a workflow gets that has none yet.
@@ -26,6 +34,8 @@ impl PartCounts {
             transport,
             wanted,
             known: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+            answered: AtomicU64::new(0),
         })
     }
 
@@ -40,12 +50,25 @@ impl PartCounts {
         known.insert(workflow.clone(), parts);
     }
 
-    /// Asks once.
+    /// Asks once, and together with all that ask meanwhile: each question costs the broker a call
+    /// for each partition, and a client may begin with a thousand asks.
     pub(crate) async fn try_ask(&self, workflow: &WorkflowName) -> Result<u16, TransportError> {
         if let Some(parts) = self.known(workflow) {
             return Ok(parts);
         }
-        let parts = self.transport.inboxes(workflow, self.wanted).await?;
+        let seen = self.answered.load(Ordering::SeqCst);
+        let mut asked = self.asking.lock().await;
+        if let Some(parts) = self.known(workflow) {
+            return Ok(parts);
+        }
+        let is_newer = self.answered.load(Ordering::SeqCst) > seen;
+        if let (true, Asked(Some(error))) = (is_newer, &*asked) {
+            return Err(error.clone());
+        }
+        let answer = self.transport.inboxes(workflow, self.wanted).await;
+        asked.0 = answer.clone().err();
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        let parts = answer?;
         self.note(workflow, parts);
         Ok(parts)
     }

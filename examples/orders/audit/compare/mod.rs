@@ -3,6 +3,10 @@
 //! **Invariant:** each step of an order has one task, and each attempt of it one line; more than
 //! one only if a kill came between the line and its record. An attempt after the first one follows
 //! a busy bank. An order that ended has the steps of its outcome, and no others.
+//!
+//! A cluster gives an attempt out again when it cannot know whether it was made: its worker was
+//! killed or hung, the broker died. So there an attempt may have more lines, and may follow one that
+//! took too long.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,18 +18,28 @@ use crate::order::{Order, OrderId, Outcome};
 /// A line of the ledger and the number of the session that wrote it.
 type Written<'a> = (usize, &'a Entry);
 
+/// How often an attempt is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    /// Once, unless its process is killed.
+    Once,
+    /// At least once.
+    AtLeastOnce,
+}
+
 /// Compares all that is known.
 pub(super) fn compare(
     orders: &[Order],
     notes: &Notes,
-    ledger: &Found,
+    ledgers: &[Found],
     stored: &BTreeMap<OrderId, Stored>,
+    made: Made,
 ) -> Report {
     let mut report = Report {
         input: orders.len(),
         ..Report::default()
     };
-    let (killed, by_order) = sort(ledger, &mut report);
+    let (killed, by_order) = sort(ledgers, &mut report);
     let input: BTreeMap<&OrderId, &Order> = orders.iter().map(|o| (&o.id, o)).collect();
     report.not_started = input.keys().filter(|id| !notes.contains_key(id)).count();
     for (id, noted) in notes {
@@ -35,6 +49,7 @@ pub(super) fn compare(
             expected: input.get(id).map(|order| order.expected()),
             written: by_order.get(id).map_or(&[], Vec::as_slice),
             killed: &killed,
+            made,
             report: &mut report,
         };
         audit.against(stored.get(id).unwrap_or(&Stored::Unknown));
@@ -49,36 +64,43 @@ pub(super) fn compare(
 
 /// Which sessions were killed, and the lines of each order.
 fn sort<'a>(
-    ledger: &'a Found,
+    ledgers: &'a [Found],
     report: &mut Report,
 ) -> (Vec<bool>, BTreeMap<&'a OrderId, Vec<Written<'a>>>) {
-    // What stands before the first session is of one that left no mark, as if it was killed.
-    let mut killed = vec![true];
+    let mut killed = Vec::new();
     let mut by_order: BTreeMap<&OrderId, Vec<Written<'_>>> = BTreeMap::new();
-    for line in &ledger.lines {
-        let last = killed.len() - 1;
-        match line {
-            Line::Session {
-                session: Session::Begin,
-            } => killed.push(true),
-            Line::Session {
-                session: Session::End,
-            } => killed[last] = false,
-            Line::Entry(entry) => {
-                report.ledger_lines += 1;
-                by_order
-                    .entry(&entry.order)
-                    .or_default()
-                    .push((last, entry));
+    for ledger in ledgers {
+        // What stands before the first session is of one that left no mark, as if it was killed.
+        killed.push(true);
+        for line in &ledger.lines {
+            let last = killed.len() - 1;
+            match line {
+                Line::Session {
+                    session: Session::Begin,
+                } => {
+                    killed.push(true);
+                    report.sessions += 1;
+                    report.killed += 1;
+                }
+                Line::Session {
+                    session: Session::End,
+                } => {
+                    report.killed -= usize::from(killed[last]);
+                    killed[last] = false;
+                }
+                Line::Entry(entry) => {
+                    report.ledger_lines += 1;
+                    by_order
+                        .entry(&entry.order)
+                        .or_default()
+                        .push((last, entry));
+                }
             }
         }
-    }
-    report.sessions = killed.len() - 1;
-    report.killed = killed[1..].iter().filter(|killed| **killed).count();
-    for line in &ledger.torn {
-        report
-            .remarks
-            .push(format!("line {line} of the ledger is torn"));
+        for line in &ledger.torn {
+            let remark = format!("line {line} of a ledger is torn");
+            report.remarks.push(remark);
+        }
     }
     (killed, by_order)
 }
@@ -90,6 +112,7 @@ struct Audit<'a> {
     expected: Option<Outcome>,
     written: &'a [Written<'a>],
     killed: &'a [bool],
+    made: Made,
     report: &'a mut Report,
 }
 
@@ -206,7 +229,8 @@ impl Audit<'_> {
                 .checked_sub(1)
                 .map(|before| attempts.get(&(*task, before)));
             let busy = |lines: &Vec<Written<'_>>| lines.iter().any(|(_, e)| e.did == Did::Busy);
-            if before.is_some_and(|before| !before.is_some_and(busy)) {
+            let is_odd = before.is_some_and(|before| !before.is_some_and(busy));
+            if is_odd && self.made == Made::Once {
                 self.doubled(&format!(
                     "attempt {number} of {task} follows one that did not fail"
                 ));
@@ -217,6 +241,9 @@ impl Audit<'_> {
     /// The lines of one attempt: all but the last must be of sessions that were killed.
     fn repeated(&mut self, lines: &[Written<'_>]) {
         self.report.cut += lines.len() - 1;
+        if self.made == Made::AtLeastOnce {
+            return;
+        }
         for pair in lines.windows(2) {
             let ((session, entry), (next, _)) = (pair[0], pair[1]);
             let (step, attempt) = (entry.step, entry.attempt);

@@ -11,6 +11,7 @@ struct Story {
     noted: Noted,
     ledger: Found,
     stored: Stored,
+    made: Made,
 }
 
 fn order() -> Order {
@@ -50,6 +51,7 @@ fn story(text: &str) -> Story {
         },
         ledger: ledger(text),
         stored: Stored::Ended(Outcome::Shipped),
+        made: Made::Once,
     }
 }
 
@@ -58,7 +60,7 @@ impl Story {
         let id = order().id;
         let notes = Notes::from([(id.clone(), self.noted)]);
         let stored = BTreeMap::from([(id, self.stored)]);
-        compare(&[order()], &notes, &self.ledger, &stored)
+        compare(&[order()], &notes, &[self.ledger], &stored, self.made)
     }
 }
 
@@ -99,6 +101,38 @@ fn an_attempt_may_be_repeated_after_a_kill_only() {
         &killed.replace("begin\ncharge", "charge"),
         "twice in session 1",
     );
+}
+
+#[test]
+fn a_cluster_may_make_an_attempt_again() {
+    let again = SHIPPED.replace("end", "charge 1 0 done\ncharge 1 1 done\nend");
+    let report = Story {
+        made: Made::AtLeastOnce,
+        ..story(&again)
+    };
+    let report = report.audit();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!((report.cut, report.retries), (1, 1));
+    let other_task = Story {
+        made: Made::AtLeastOnce,
+        ..story(&SHIPPED.replace("end", "charge 2 0 done\nend"))
+    };
+    assert!(!other_task.audit().is_clean());
+}
+
+#[test]
+fn ledgers_are_read_side_by_side() {
+    let mut first = story("begin\nreserve 0 0 done\nend\nbegin\ncharge 1 0 done");
+    let second = ledger("begin\nship 3 0 done\nend");
+    let id = order().id;
+    let notes = Notes::from([(id.clone(), first.noted)]);
+    let stored = BTreeMap::from([(id, first.stored)]);
+    first.ledger.torn.push(9);
+    let ledgers = [first.ledger, second];
+    let report = compare(&[order()], &notes, &ledgers, &stored, Made::AtLeastOnce);
+    assert!(report.is_clean(), "{report}");
+    assert_eq!((report.sessions, report.killed), (3, 1));
+    assert_eq!(report.remarks.len(), 1);
 }
 
 #[test]
@@ -157,8 +191,9 @@ fn what_nobody_started_is_found() {
     let report = compare(
         &[],
         &Notes::new(),
-        &ledger("begin\nship 0 0 done"),
+        &[ledger("begin\nship 0 0 done")],
         &BTreeMap::new(),
+        Made::Once,
     );
     assert_eq!(report.doubled.len(), 1);
 }
