@@ -86,6 +86,16 @@ const SLEEP_EXCEPTIONS: &[Exception] = &[
         "a pause before a worker that is away is asked again",
     ),
     (
+        "examples/orders/run.rs",
+        "time::sleep",
+        "a pause before a cluster that cannot be reached is asked again",
+    ),
+    (
+        "examples/bench/cluster/mod.rs",
+        "time::sleep",
+        "a pause between two looks at who owns the partitions, with a deadline",
+    ),
+    (
         "infinitic-runtime/src/cluster/",
         "time::sleep",
         "the period of beats, and pauses before a broker or database that is away is asked again",

@@ -172,24 +172,8 @@ impl ClusterNode {
         settings: ShardSettings,
         handle: &Handle,
     ) -> Result<(), WorkerError> {
-        for workflow in &workflows {
-            // A client may have come first, with another number: the broker's number decides.
-            let wanted = cluster.partitions;
-            let inboxes = self.transport.inboxes(workflow, wanted).await?;
-            let parts = store.parts(workflow, inboxes).await?;
-            if inboxes != parts {
-                return Err(WorkerError::System {
-                    what: "joining the cluster",
-                    reason: format!(
-                        "workflow {workflow} has {inboxes} inboxes in the broker and {parts} \
-                         partitions in the store: one of them belongs to another cluster; use \
-                         another namespace or another table prefix"
-                    ),
-                });
-            }
-            // An end that had to ask for it would come after the partition was handed over.
-            self.desk.parts.note(workflow, parts);
-        }
+        self.make_parts(&store, &workflows, cluster.partitions)
+            .await?;
         let clock = Arc::new(StoreClock::default());
         let beat = Beat {
             member: self.me.clone(),
@@ -234,6 +218,33 @@ impl ClusterNode {
         self.beating = Some(handle.spawn(beating.run(first)));
         self.writer = Some(writer);
         self.store = Some(store);
+        Ok(())
+    }
+
+    /// Makes the inboxes and partitions of the workflows that are hosted here, unless they exist.
+    async fn make_parts(
+        &self,
+        store: &Arc<dyn SharedStore>,
+        workflows: &[WorkflowName],
+        wanted: u16,
+    ) -> Result<(), WorkerError> {
+        for workflow in workflows {
+            // A client may have come first, with another number: the broker's number decides.
+            let inboxes = self.transport.inboxes(workflow, wanted).await?;
+            let parts = store.parts(workflow, inboxes).await?;
+            if inboxes != parts {
+                return Err(WorkerError::System {
+                    what: "joining the cluster",
+                    reason: format!(
+                        "workflow {workflow} has {inboxes} inboxes in the broker and {parts} \
+                         partitions in the store: one of them belongs to another cluster; use \
+                         another namespace or another table prefix"
+                    ),
+                });
+            }
+            // An end that had to ask for it would come after the partition was handed over.
+            self.desk.parts.note(workflow, parts);
+        }
         Ok(())
     }
 

@@ -51,7 +51,6 @@ impl Config {
             tasks_at_home: worker.tasks_at_home.unwrap_or(default.tasks_at_home),
             beat_every: worker.beat.unwrap_or(default.beat_every),
             lease: worker.lease.unwrap_or(default.lease),
-            ..default
         }
     }
 }
