@@ -93,6 +93,13 @@ impl Beating {
             held.clone()
         };
         for owned in &mut fleet.parts {
+            // It was claimed anew while this member hung. With nothing to write, nobody else says so.
+            if let Some(epoch) = held.get(&owned.part).filter(|it| **it < owned.epoch) {
+                self.inbox.push(Input::Lost {
+                    part: owned.part.clone(),
+                    epoch: *epoch,
+                });
+            }
             let is_mine = owned.owner.as_ref() == Some(&self.beat.member);
             // The store says that it is ours, and nobody here has it: it is free for us.
             if is_mine && held.get(&owned.part) != Some(&owned.epoch) {

@@ -67,6 +67,13 @@ impl World {
             self.round_soon(member);
         }
         for owned in &mut fleet.parts {
+            if let Some(epoch) = member.held.get(&owned.part).copied()
+                && epoch < owned.epoch
+            {
+                let part = owned.part.clone();
+                member.inbox.push_back(Input::Lost { part, epoch });
+                self.round_soon(member);
+            }
             let is_mine = owned.owner.as_ref() == Some(&member.id);
             // The store says that it is ours, and nobody here has it: it is free for us.
             if is_mine && member.held.get(&owned.part) != Some(&owned.epoch) {
