@@ -73,11 +73,14 @@ impl Checkpoint {
         self.list_for_purge(id, rows, purge_at);
     }
 
-    pub(crate) fn ended(&mut self, id: InstanceId, rows: u32, purge_at: Timestamp) {
-        if !self.unlisted.remove(&id) {
+    /// An instance has ended. Says whether a checkpoint had passed it.
+    pub(crate) fn ended(&mut self, id: InstanceId, rows: u32, purge_at: Timestamp) -> bool {
+        let was_passed = !self.unlisted.remove(&id);
+        if was_passed {
             self.to_unlist.push(id);
         }
         self.list_for_purge(id, rows, purge_at);
+        was_passed
     }
 
     fn list_for_purge(&mut self, id: InstanceId, rows: u32, purge_at: Timestamp) {

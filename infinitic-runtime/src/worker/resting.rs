@@ -251,6 +251,15 @@ impl Shard {
         }
     }
 
+    /// An instance ends that a checkpoint has passed. One that was at rest is listed with its end:
+    /// the checkpoint that lists it for the purge may be another owner's, which must find it.
+    pub(super) fn list_end(&mut self, id: InstanceId) {
+        let resting = self.resting.as_ref();
+        if resting.is_some_and(|resting| !resting.listed.contains(&id)) {
+            self.ops.push(layout::put_open(id, Bytes::new()));
+        }
+    }
+
     /// A checkpoint has passed an instance: it rests, or is listed.
     pub(super) fn settle(&mut self, id: InstanceId, ops: &mut Vec<RowOp>) {
         let slot = self.slots.get(&id);

@@ -493,8 +493,10 @@ impl Shard {
                 // The instance's own clock, which does not run back: recovery counts from it, too.
                 let instance = slot.and_then(|slot| slot.instance.as_ref());
                 let ended_at = instance.map_or(now, |instance| instance.changed_at);
-                self.checkpoint
-                    .ended(id, rows, ended_at + self.settings.retention);
+                let purge_at = ended_at + self.settings.retention;
+                if self.checkpoint.ended(id, rows, purge_at) {
+                    self.list_end(id);
+                }
             }
             Effect::ReopenInstance => self.checkpoint.reopened(id, &mut self.ops),
         }
