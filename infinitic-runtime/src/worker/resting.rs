@@ -414,7 +414,19 @@ impl Shard {
         if resting.listed.contains(&instance.id) || !self.checkpoint.has_seen(instance.id) {
             return;
         }
-        let ids = given_out(instance, resting.now).map(|(id, which)| (id, (which, Place::Broker)));
+        // What its timer has not given out yet is nowhere, however late the timer is.
+        let waits = |id: CommandId| {
+            let attempts = instance.open(id).and_then(|open| open.kind.attempts());
+            let due = attempts.and_then(|attempts| attempts.due);
+            let kind = TimerKind::Backoff;
+            due.is_some_and(|due| {
+                due >= resting.read_until || self.timers.contains(&(due, TimerKey { id, kind }))
+            })
+        };
+        let ids: Vec<_> = given_out(instance, resting.now)
+            .filter(|(id, _)| !waits(*id))
+            .map(|(id, which)| (id, (which, Place::Broker)))
+            .collect();
         resting.places.extend(ids);
     }
 

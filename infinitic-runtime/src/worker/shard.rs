@@ -461,7 +461,13 @@ impl Shard {
                 return Ok(Some(self.run_turn(id, run, delivery, replay, now)));
             }
             Effect::DropRun { run: _ } => self.drop_live(id),
-            Effect::DispatchTask(attempt) => self.outgoing.push(Outgoing::Task(attempt)),
+            Effect::DispatchTask(attempt) => {
+                // Before its commit is made, which may say where it is. A later attempt changes no
+                // history: its instance rests no more all the same.
+                self.displace(attempt.id);
+                self.list_if_resting(id);
+                self.outgoing.push(Outgoing::Task(attempt));
+            }
             Effect::RunStep(attempt) => self.run_step(id, attempt),
             Effect::Suspect { id } => match &mut self.resting {
                 Some(resting) => resting.orphans.push(id),
