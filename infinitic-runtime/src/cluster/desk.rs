@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use infinitic_core::names::{ServiceName, WorkflowName};
 use infinitic_core::{
-    Attempt, AttemptResult, CommandId, FailureKind, FailureRecord, InstanceId, Message, Origin,
-    Sequence, StepAttempt, TaskAttempt,
+    AttemptResult, CommandId, FailureKind, FailureRecord, InstanceId, Message, Origin, StepAttempt,
+    TaskAttempt,
 };
 use tokio::runtime::Handle;
 
@@ -130,14 +130,41 @@ impl Desk {
                 away.push(attempt);
                 continue;
             }
-            let key = (attempt.id, which(&attempt));
-            self.origins().entry(key).or_insert_with(|| From {
-                workflow: attempt.workflow.clone(),
-                settles: Vec::new(),
-            });
-            self.executor().dispatch([attempt]);
+            if self.notes(&attempt, Vec::new()) {
+                self.executor().dispatch([attempt]);
+            }
         }
         away
+    }
+
+    /// Notes where an attempt has come from. A later one makes those before it void: what they owe
+    /// is settled. Says whether it is to run: not when a later one is here.
+    fn notes(&self, attempt: &TaskAttempt, settles: Vec<Settle>) -> bool {
+        let (id, which) = (attempt.id, which(attempt));
+        let mut origins = self.origins();
+        let known: Vec<Which> = origins
+            .range((id, Which::FIRST)..=(id, Which::LAST))
+            .map(|((_, known), _)| *known)
+            .collect();
+        if known.iter().any(|known| *known > which) {
+            drop(origins);
+            settle(settles);
+            return false;
+        }
+        let void: Vec<Settle> = known
+            .iter()
+            .filter(|known| **known < which)
+            .filter_map(|known| origins.remove(&(id, *known)))
+            .flat_map(|from| from.settles)
+            .collect();
+        let from = origins.entry((id, which)).or_insert_with(|| From {
+            workflow: attempt.workflow.clone(),
+            settles: Vec::new(),
+        });
+        from.settles.extend(settles);
+        drop(origins);
+        settle(void);
+        true
     }
 
     /// Says so once when nobody at all hosts a service.
@@ -385,13 +412,9 @@ impl Desk {
     pub(crate) fn cancel(&self, id: CommandId, which: Which) -> bool {
         self.executor()
             .cancel_up_to(id, which.sequence, which.attempt);
-        let first = Which {
-            sequence: Sequence(0),
-            attempt: Attempt(0),
-        };
         let mut origins = self.origins();
         let meant: Vec<(CommandId, Which)> = origins
-            .range((id, first)..=(id, which))
+            .range((id, Which::FIRST)..=(id, which))
             .map(|(key, _)| *key)
             .collect();
         let settles: Vec<Settle> = meant
@@ -464,16 +487,9 @@ impl Desk {
             self.tell(attempt.workflow, attempt.id.instance, failed, vec![owed]);
             return;
         }
-        let key = (attempt.id, which(&attempt));
-        self.origins()
-            .entry(key)
-            .or_insert_with(|| From {
-                workflow: attempt.workflow.clone(),
-                settles: Vec::new(),
-            })
-            .settles
-            .push(owed);
-        self.executor().dispatch([attempt]);
+        if self.notes(&attempt, vec![owed]) {
+            self.executor().dispatch([attempt]);
+        }
     }
 
     /// Lets the broker deliver something again, after a pause.

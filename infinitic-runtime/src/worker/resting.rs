@@ -39,6 +39,19 @@ pub struct Which {
     pub attempt: Attempt,
 }
 
+impl Which {
+    /// The first attempt of all.
+    pub(crate) const FIRST: Self = Self {
+        sequence: Sequence(0),
+        attempt: Attempt(0),
+    };
+    /// None comes after it.
+    pub(crate) const LAST: Self = Self {
+        sequence: Sequence(u32::MAX),
+        attempt: Attempt(u32::MAX),
+    };
+}
+
 /// Where the attempt of an open task is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Place {

@@ -35,9 +35,9 @@ impl World {
                 continue;
             }
             self.watch.count("an attempt at home");
-            let key = (attempt.id, which(&attempt));
-            member.origins.entry(key).or_default();
-            self.run_task(member, *attempt);
+            if self.notes(member, &attempt, Vec::new()) {
+                self.run_task(member, *attempt);
+            }
         }
         away
     }
@@ -61,9 +61,27 @@ impl World {
             let failed = crashed(&attempt, given.redeliveries);
             return self.tell(member, attempt.id.instance, failed, vec![owed]);
         }
-        let key = (attempt.id, which(&attempt));
-        member.origins.entry(key).or_default().push(owed);
-        self.run_task(member, *attempt);
+        if self.notes(member, &attempt, vec![owed]) {
+            self.run_task(member, *attempt);
+        }
+    }
+
+    /// Notes where an attempt has come from; false when a later one is here.
+    fn notes(&mut self, member: &mut Member, attempt: &TaskAttempt, owed: Vec<Owed>) -> bool {
+        let (id, which) = (attempt.id, which(attempt));
+        let of_task = member.origins.keys().filter(|(known, _)| *known == id);
+        let known: Vec<_> = of_task.copied().collect();
+        if known.iter().any(|(_, known)| *known > which) {
+            self.settle(member, owed);
+            return false;
+        }
+        let older = known.iter().filter(|(_, known)| *known < which);
+        let void = older.filter_map(|key| member.origins.remove(key));
+        let void: Vec<Owed> = void.flatten().collect();
+        self.settle(member, void);
+        let origin = member.origins.entry((id, which)).or_default();
+        origin.extend(owed);
+        true
     }
 
     /// The broker has delivered a turn, or a step of which the code is wanted.
