@@ -1,8 +1,8 @@
 //! The audit: do the input, the notebook, the ledger and the stored results tell the same story?
 //!
-//! Of a store in a directory, it is the only worker. It hosts the workflow, so that no order stands still for
-//! want of it, but no service: an open order may come to the end of its timer, and does nothing.
-//! In a cluster, the workers answer.
+//! Of a store in a directory, it is the only worker. It hosts the workflow, so that no order stands
+//! still for want of it, but no service: an open order may come to the end of its timer, and does
+//! nothing. In a cluster, the workers answer.
 //! What the answers mean is decided in `compare`, which is plain code.
 
 mod compare;

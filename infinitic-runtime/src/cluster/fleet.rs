@@ -93,7 +93,8 @@ impl Beating {
             held.clone()
         };
         for owned in &mut fleet.parts {
-            // It was claimed anew while this member hung. With nothing to write, nobody else says so.
+            // It was claimed anew while this member hung. With nothing to write, nobody else says
+            // so.
             if let Some(epoch) = held.get(&owned.part).filter(|it| **it < owned.epoch) {
                 self.inbox.push(Input::Lost {
                     part: owned.part.clone(),

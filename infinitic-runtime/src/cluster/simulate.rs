@@ -29,6 +29,10 @@ pub struct Owner(Partition);
 
 /// What one round writes, and what leaves once that is durable.
 #[derive(Debug)]
+#[expect(
+    clippy::vec_box,
+    reason = "they come boxed from the engine, and go boxed to others"
+)]
 pub struct Written {
     /// What is written; without rows when nothing is.
     pub commit: PartCommit,

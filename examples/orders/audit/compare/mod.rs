@@ -5,8 +5,8 @@
 //! a busy bank. An order that ended has the steps of its outcome, and no others.
 //!
 //! A cluster gives an attempt out again when it cannot know whether it was made: its worker was
-//! killed or hung, the broker died. So there an attempt may have more lines, and may follow one that
-//! took too long.
+//! killed or hung, the broker died. So there an attempt may have more lines, and may follow one
+//! that took too long.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -49,7 +49,8 @@ pub enum Plant {
     CompareCount,
     /// A message is acknowledged when it arrives.
     AcknowledgeBeforeCommit,
-    /// A round is acknowledged when it is durable, though the broker has not confirmed what it sends.
+    /// A round is acknowledged when it is durable, though the broker has not confirmed what it
+    /// sends.
     AcknowledgeBeforePublish,
     /// Whoever takes a partition over does not give out again what was open.
     NoCarryOver,

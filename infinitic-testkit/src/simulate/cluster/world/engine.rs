@@ -1,4 +1,5 @@
-//! A member's engine: rounds over its partitions, in the order of the runtime's `cluster/engine.rs`.
+//! A member's engine: rounds over its partitions, in the order of the runtime's
+//! `cluster/engine.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

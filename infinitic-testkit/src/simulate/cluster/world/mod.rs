@@ -1,9 +1,9 @@
-//! The world of a cluster: virtual time, a queue of events, and what stands between clients, broker,
-//! members and store.
+//! The world of a cluster: virtual time, a queue of events, and what stands between clients,
+//! broker, members and store.
 //!
-//! `client` is what clients do, `life` how members begin and end, `fleet` how they share partitions,
-//! `engine` and `writer` what they do with them, `desk` how attempts run, `network` how messages
-//! travel, `rest` how a run comes to its end.
+//! `client` is what clients do, `life` how members begin and end, `fleet` how they share
+//! partitions, `engine` and `writer` what they do with them, `desk` how attempts run, `network` how
+//! messages travel, `rest` how a run comes to its end.
 
 mod client;
 mod desk;

@@ -1,5 +1,5 @@
-//! A member's writer, in the order of the runtime's `cluster/writer.rs`: write, then tell the engine,
-//! then let go, then (once the broker has confirmed) acknowledge.
+//! A member's writer, in the order of the runtime's `cluster/writer.rs`: write, then tell the
+//! engine, then let go, then (once the broker has confirmed) acknowledge.
 
 use std::collections::BTreeMap;
 
