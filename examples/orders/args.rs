@@ -12,8 +12,9 @@ usage: orders [audit | worker] [--config FILE] [--input FILE] [--data DIR] [--st
 
   audit         compare input, ledger and stored results: what is lost or doubled?
   worker        host services and workflow for what others start, until a signal; needs --config
-  --config FILE what to run on, as docs/configuration.md tells. Without it: a store in --data, all in
-                this process. With it, `orders` only starts orders and waits; workers do the rest
+  --config FILE what to run on, as docs/configuration.md tells. Without it: a store in --data, all
+                in this process. With it, `orders` only starts orders and waits; workers do the
+                rest
   --input FILE  orders as JSON lines, `-` for the standard input (default: a sample of 1,000)
   --data DIR    where everything is kept (default: ./data/orders)
   --strict      start nothing when a line of the input is faulty (default: skip such lines)
