@@ -61,6 +61,9 @@ pub(crate) struct Holding {
     settles: Vec<Settle>,
     /// The messages of that round that came from this process: no broker repeats them.
     locals: Vec<Local>,
+    /// The round has handled what a worker sent once: only the owner may say that nothing comes of
+    /// it, and who hung may not know that it is none any more.
+    fenced: bool,
     /// Ends the reader once what was acknowledged is known to the broker.
     close_reader: Option<oneshot::Sender<()>>,
     reader: tokio::task::JoinHandle<()>,
@@ -305,6 +308,7 @@ impl Engine {
             local.into_iter().for_each(|it| self.desk.forward(it));
             return;
         };
+        holding.fenced |= client.is_none();
         if let Some(local) = local {
             holding.settles.extend(local.settles.iter().cloned());
             holding.locals.push(local);
@@ -359,21 +363,26 @@ impl Engine {
             holding.partition.view.forget();
             let settles = std::mem::take(&mut holding.settles);
             let locals = std::mem::take(&mut holding.locals);
+            let fenced = std::mem::take(&mut holding.fenced);
             match holding.partition.end_round() {
                 Some(round) => jobs.push(Job {
                     round,
                     settles,
                     locals,
+                    fenced,
                     last: holding.leaving,
                 }),
                 // Nothing came of it, and what it repeated is owed by others.
-                None if !holding.leaving && settles.is_empty() => {}
+                None if !holding.leaving && !fenced && settles.is_empty() => {}
                 // What it repeated may be on its way to the store: the broker keeps it until then.
-                None if !holding.leaving && !holding.partition.has_undurable() => settle(settles),
+                None if !holding.leaving && !fenced && !holding.partition.has_undurable() => {
+                    settle(settles);
+                }
                 None => jobs.push(Job {
                     round: holding.partition.empty_round(),
                     settles,
                     locals,
+                    fenced,
                     last: holding.leaving,
                 }),
             }
@@ -445,6 +454,7 @@ impl Engine {
                 partition,
                 settles: Vec::new(),
                 locals: Vec::new(),
+                fenced: false,
                 close_reader: Some(close_reader),
                 reader,
                 maintained: Timestamp::default(),

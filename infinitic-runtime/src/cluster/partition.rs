@@ -15,7 +15,7 @@ use infinitic_core::{
 use super::store::{Claim, MemberId, Part, PartCommit};
 use super::view::PartView;
 use super::wire::{Packet, map_requests};
-use crate::backend::{CommitId, StoreError};
+use crate::backend::StoreError;
 use crate::client::request_of;
 use crate::worker::{
     Commit, Hosted, OnForeign, Outgoing, Place, Shard, ShardSettings, TurnAway, TurnDone, Which,
@@ -40,6 +40,8 @@ pub(crate) struct Partition {
     /// Attempts that another member runs, until it says how they ended, or is gone.
     held: BTreeMap<CommandId, String>,
     deliveries_max: u32,
+    /// Number of the last round.
+    ended: u64,
 }
 
 /// What one round writes, and what leaves once that is durable.
@@ -150,6 +152,7 @@ impl Partition {
             requests: Requests::default(),
             held: BTreeMap::new(),
             deliveries_max,
+            ended: 0,
         })
     }
 
@@ -300,6 +303,7 @@ impl Partition {
             ops,
             outgoing,
         } = self.shard.take_commit()?;
+        self.ended = number;
         let mut leaving = Leaving::default();
         for item in outgoing {
             self.leave(item, &mut leaving);
@@ -346,17 +350,18 @@ impl Partition {
         }
     }
 
-    /// A round that writes nothing.
+    /// A round without rows. When it is written all the same, the store compares the epoch unless
+    /// nobody has written since the last round; then what this owner knows is all there is.
     pub(crate) fn empty_round(&self) -> Round {
         Round {
             commit: PartCommit {
                 part: self.part.clone(),
                 epoch: self.claim.epoch,
-                commit: CommitId::NONE,
+                commit: self.claim.epoch.first_commit().plus(self.ended),
                 history: Vec::new(),
                 ops: Vec::new(),
             },
-            number: 0,
+            number: self.ended,
             leaving: Leaving::default(),
         }
     }

@@ -232,6 +232,12 @@ impl Owner {
         self.0.empty_round().into()
     }
 
+    /// Whether rounds are on their way to the store.
+    #[must_use]
+    pub fn has_undurable(&self) -> bool {
+        self.0.has_undurable()
+    }
+
     /// A round is durable.
     pub fn durable(&mut self, number: u64) {
         self.0.durable(number);

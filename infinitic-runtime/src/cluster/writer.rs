@@ -38,8 +38,17 @@ pub(crate) struct Job {
     pub(crate) settles: Vec<Settle>,
     /// The messages that came from this process: when the round is lost, the next owner needs them.
     pub(crate) locals: Vec<Local>,
+    /// It is written even without rows: the store says whether it is still the owner's to judge.
+    pub(crate) fenced: bool,
     /// The partition is given up with it.
     pub(crate) last: bool,
+}
+
+impl Job {
+    fn is_written(&self) -> bool {
+        let commit = &self.round.commit;
+        self.fenced || !commit.history.is_empty() || !commit.ops.is_empty()
+    }
 }
 
 /// The queue of rounds, and the task that writes them.
@@ -185,9 +194,8 @@ impl Writer {
     async fn write(&self, batch: &[Job]) -> Option<Vec<Written>> {
         let commits: Vec<PartCommit> = batch
             .iter()
-            .map(|job| &job.round.commit)
-            .filter(|commit| !is_empty(commit))
-            .cloned()
+            .filter(|job| job.is_written())
+            .map(|job| job.round.commit.clone())
             .collect();
         let written = if commits.is_empty() {
             Vec::new()
@@ -196,7 +204,7 @@ impl Writer {
         };
         let mut written = written.into_iter();
         let all = batch.iter().map(|job| {
-            if is_empty(&job.round.commit) {
+            if !job.is_written() {
                 return Written::Done { lost: Vec::new() };
             }
             written.next().unwrap_or(Written::NotOwner)
@@ -233,6 +241,7 @@ impl Writer {
             round,
             settles,
             locals: _,
+            fenced: _,
             last,
         } = job;
         let (part, epoch) = (round.commit.part, round.commit.epoch);
@@ -387,10 +396,6 @@ type Sending = super::store::Pending<'static, ()>;
 
 fn claim_of(job: &Job) -> (Part, Epoch) {
     (job.round.commit.part.clone(), job.round.commit.epoch)
-}
-
-fn is_empty(commit: &PartCommit) -> bool {
-    commit.history.is_empty() && commit.ops.is_empty()
 }
 
 fn log_failure(error: &StoreError) {

@@ -65,6 +65,7 @@ pub(crate) struct Holding {
     pub(crate) owner: Owner,
     pub(crate) settles: Vec<Owed>,
     pub(crate) locals: Vec<Local>,
+    pub(crate) fenced: bool,
     pub(crate) leaving: bool,
     pub(crate) left: bool,
     /// How many rounds there were.
@@ -77,6 +78,7 @@ pub(crate) struct Job {
     pub(crate) round: Written,
     pub(crate) settles: Vec<Owed>,
     pub(crate) locals: Vec<Local>,
+    pub(crate) fenced: bool,
     pub(crate) last: bool,
 }
 
@@ -85,8 +87,9 @@ impl Job {
         (self.round.commit.part.clone(), self.round.commit.epoch)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.round.commit.history.is_empty() && self.round.commit.ops.is_empty()
+    pub(crate) fn is_written(&self) -> bool {
+        let commit = &self.round.commit;
+        self.fenced || !commit.history.is_empty() || !commit.ops.is_empty()
     }
 }
 

@@ -229,6 +229,7 @@ impl World {
             }
             return;
         };
+        holding.fenced |= client.is_none();
         if let Some(local) = local {
             holding.settles.extend(local.settles.iter().cloned());
             holding.locals.push(local);
@@ -289,9 +290,13 @@ impl World {
         for holding in member.partitions.values_mut().filter(|it| !it.left) {
             let settles = std::mem::take(&mut holding.settles);
             let locals = std::mem::take(&mut holding.locals);
+            let fenced = std::mem::take(&mut holding.fenced);
+            let must = holding.leaving || fenced;
             let round = match holding.owner.end_round() {
                 Some(round) => Some(round),
-                None if holding.leaving => Some(holding.owner.empty_round()),
+                None if must || (!settles.is_empty() && holding.owner.has_undurable()) => {
+                    Some(holding.owner.empty_round())
+                }
                 None => None,
             };
             holding.left = holding.leaving;
@@ -310,6 +315,7 @@ impl World {
                 round,
                 settles,
                 locals,
+                fenced,
                 last: holding.left,
             });
         }
@@ -356,6 +362,7 @@ impl World {
                     owner,
                     settles: Vec::new(),
                     locals: Vec::new(),
+                    fenced: false,
                     leaving: false,
                     left: false,
                     rounds: 0,

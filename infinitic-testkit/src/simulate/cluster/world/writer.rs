@@ -30,7 +30,7 @@ impl World {
             }
             let commits: Vec<PartCommit> = batch
                 .iter()
-                .filter(|job| !job.is_empty())
+                .filter(|job| job.is_written())
                 .map(|job| job.round.commit.clone())
                 .collect();
             self.calls_made += 1;
@@ -135,9 +135,9 @@ impl World {
         };
         let mut written = written.into_iter();
         for job in batch {
-            let written = match job.is_empty() {
-                true => Written::Done { lost: Vec::new() },
-                false => written.next().unwrap_or(Written::NotOwner),
+            let written = match job.is_written() {
+                false => Written::Done { lost: Vec::new() },
+                true => written.next().unwrap_or(Written::NotOwner),
             };
             let (part, epoch) = job.claim();
             if written != (Written::Done { lost: Vec::new() }) {
