@@ -224,6 +224,7 @@ async fn settle(hub: &Hub, topic: &Full, ledger: u64, entry: u64) -> Result<(), 
     };
     let acknowledged = consumer.ack_with_id(ITS_TOPIC, id).await;
     acknowledged.map_err(|error| trouble(error.to_string()))?;
+    let _alone = hub.asking.lock().await;
     match tokio::time::timeout(BARRIER, consumer.check_connection()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(trouble(error.to_string())),

@@ -28,6 +28,9 @@ pub(super) struct Hub {
     pub(super) closing: watch::Sender<bool>,
     /// Held by each task; whoever closes waits until all are gone.
     pub(super) tasks: watch::Sender<()>,
+    /// Held by whoever asks whether a connection lives: the library keeps one such question for
+    /// each connection, and a second one makes the first fail.
+    pub(super) asking: tokio::sync::Mutex<()>,
     pub(super) sent: AtomicU64,
     pub(super) bytes_sent: AtomicU64,
     pub(super) received: AtomicU64,

@@ -108,7 +108,7 @@ impl Task {
         let close = loop {
             match self.serve(&mut consumer).await {
                 End::Close(close) => {
-                    barrier(&mut consumer).await;
+                    barrier(&self.hub, &mut consumer).await;
                     drop(consumer);
                     break close;
                 }
@@ -353,10 +353,17 @@ impl Task {
     /// Asks a silent consumer whether it lives.
     async fn check(&mut self, consumer: &mut Bytewise) -> Result<(), Fault> {
         let tries = ANSWER.as_millis() / STEP.as_millis();
+        let hub = Arc::clone(&self.hub);
+        let mut failed = false;
         for _ in 0..tries {
-            match tokio::time::timeout(STEP, consumer.check_connection()).await {
+            let alone = hub.asking.lock().await;
+            let answer = tokio::time::timeout(STEP, consumer.check_connection()).await;
+            drop(alone);
+            match answer {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => return Err(fault(&error)),
+                Ok(Err(error)) if failed => return Err(fault(&error)),
+                // Somebody else's question may have taken the place of ours.
+                Ok(Err(_)) => failed = true,
                 // It cannot answer while it has a message for us.
                 Err(_) => {
                     if let Some(ready) = consumer.next().now_or_never() {
@@ -421,11 +428,14 @@ fn came(next: Next) -> Result<Came, Fault> {
 
 /// Waits until the broker has all acknowledgements: they are before this question in the same
 /// queue. What comes meanwhile goes to the next reader.
-async fn barrier(consumer: &mut Bytewise) {
+async fn barrier(hub: &Hub, consumer: &mut Bytewise) {
     let tries = BARRIER.as_millis() / STEP.as_millis();
     for _ in 0..tries {
         while let Some(Some(Ok(_))) = consumer.next().now_or_never() {}
-        if let Ok(answer) = tokio::time::timeout(STEP, consumer.check_connection()).await {
+        let alone = hub.asking.lock().await;
+        let answer = tokio::time::timeout(STEP, consumer.check_connection()).await;
+        drop(alone);
+        if let Ok(answer) = answer {
             if let Err(error) = answer {
                 tracing::debug!(%error, "acknowledgements may be lost; messages come again");
             }

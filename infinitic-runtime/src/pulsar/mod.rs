@@ -112,6 +112,7 @@ impl PulsarTransport {
             senders: HashMap::new().into(),
             closing: watch::Sender::new(false),
             tasks: watch::Sender::new(()),
+            asking: tokio::sync::Mutex::new(()),
             sent: AtomicU64::new(0),
             bytes_sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
