@@ -21,6 +21,10 @@ use super::{Event, Own, World};
 
 impl World {
     /// Starts here what stays at home. Gives back what goes to the broker.
+    #[expect(
+        clippy::vec_box,
+        reason = "they come boxed from the engine, and go boxed to others"
+    )]
     pub(super) fn keep_home(
         &mut self,
         member: &mut Member,
