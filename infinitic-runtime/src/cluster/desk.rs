@@ -19,6 +19,7 @@ use super::parts::PartCounts;
 use super::settle::{Settle, give_back, settle};
 use super::store::Part;
 use super::transport::{Delivery, Reader, Reading, SendError, Topic, Transport, Window};
+use super::unwanted::Unwanted;
 use super::wire::Packet;
 use crate::service::Executor;
 use crate::worker::{TurnAway, Which};
@@ -52,6 +53,7 @@ pub(crate) struct Desk {
     /// No attempt starts here any more.
     pub(crate) draining: AtomicBool,
     origins: Mutex<BTreeMap<(CommandId, Which), From>>,
+    unwanted: Mutex<Unwanted>,
     /// What this worker hosts.
     workflows: Arc<HostedWorkflows>,
     /// Services of which it was asked whether anybody hosts them.
@@ -92,6 +94,7 @@ impl Desk {
             executor: OnceLock::new(),
             draining: AtomicBool::new(false),
             origins: Mutex::default(),
+            unwanted: Mutex::default(),
             asked: Mutex::default(),
             workflows,
         })
@@ -99,6 +102,10 @@ impl Desk {
 
     fn origins(&self) -> MutexGuard<'_, BTreeMap<(CommandId, Which), From>> {
         self.origins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unwanted(&self) -> MutexGuard<'_, Unwanted> {
+        self.unwanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn executor(&self) -> &Executor {
@@ -410,6 +417,7 @@ impl Desk {
 
     /// An attempt, and all before it, are not wanted any more. Says whether one of them was here.
     pub(crate) fn cancel(&self, id: CommandId, which: Which) -> bool {
+        self.unwanted().note(id, which);
         self.executor()
             .cancel_up_to(id, which.sequence, which.attempt);
         let mut origins = self.origins();
@@ -487,8 +495,16 @@ impl Desk {
             self.tell(attempt.workflow, attempt.id.instance, failed, vec![owed]);
             return;
         }
+        let (id, which) = (attempt.id, which(&attempt));
+        if self.unwanted().has(id, which) {
+            return settle(vec![owed]);
+        }
         if self.notes(&attempt, vec![owed]) {
             self.executor().dispatch([attempt]);
+        }
+        // A cancel that came in between found nothing to stop.
+        if self.unwanted().has(id, which) {
+            self.cancel(id, which);
         }
     }
 

@@ -19,6 +19,7 @@ mod settle;
 pub mod simulate;
 pub mod store;
 pub mod transport;
+mod unwanted;
 mod view;
 mod wire;
 mod writer;
