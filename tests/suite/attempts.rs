@@ -1,4 +1,6 @@
 //! Attempts of tasks: retries, time limits, panics, and what tells them to stop.
+//!
+//! Limits and pauses are long enough for a machine that does much else.
 
 use std::time::Duration;
 
@@ -48,7 +50,7 @@ impl RetryPolicy for Thrice {
     coefficient = 1.5,
     jitter = 0.5
 )]
-#[timeout("20ms", grace = "20ms")]
+#[timeout("150ms", grace = "50ms")]
 impl Trier {
     /// Ends well at the third attempt.
     async fn third(&self, text: String) -> Result<String, Refusal> {
@@ -84,7 +86,7 @@ impl Trier {
 
     /// Ends by itself when it is told to, with a value that nobody wants.
     #[retry(none)]
-    #[timeout("30ms", grace = "10s")]
+    #[timeout("150ms", grace = "10s")]
     async fn obedient(&self) -> u8 {
         task::cancelled().await;
         assert!(task::is_cancelled());
@@ -100,8 +102,7 @@ impl Trier {
         8
     }
 
-    /// Times out at first. The others have time even on a machine that does much else.
-    #[timeout("300ms", grace = "20ms")]
+    /// Times out at first.
     async fn slow_once(&self) -> u32 {
         if task::attempt() == 0 {
             task::cancelled().await;
@@ -222,7 +223,7 @@ async fn a_time_limit_asks_first_and_takes_after_the_grace_period(env: &Env) {
     let (result, log) = try_it(env, "deaf").await;
     let failure = failed(result);
     assert_eq!(failure.kind(), FailureKind::TimedOut);
-    assert_says(failure.message(), &["20ms"]);
+    assert_says(failure.message(), &["150ms"]);
     assert_eq!(log, ["dropped"]);
 }
 
@@ -239,7 +240,7 @@ async fn timed_out_attempts_are_tried_again(env: &Env) {
 
 #[service]
 trait Limited {
-    #[timeout("80ms")]
+    #[timeout("400ms")]
     async fn limited(&self) -> Result<u8, Refusal>;
     async fn unlimited(&self) -> Result<u8, Refusal>;
 }
@@ -264,7 +265,7 @@ impl Limited for Trier {
 async fn within_limits(own: bool) -> Result<u64> {
     let since = now();
     let failure = if own {
-        let stub = new_service::<LimitedStub>().with_timeout(Duration::from_millis(50));
+        let stub = new_service::<LimitedStub>().with_timeout(Duration::from_millis(300));
         failed(stub.unlimited().await)
     } else {
         failed(new_service::<LimitedStub>().limited().await)
@@ -283,7 +284,7 @@ async fn the_callers_limit_covers_queue_and_retries(env: &Env) {
     env.run(host, async |client| {
         let took = client.new_workflow::<within_limits>().within_limits(false);
         let took = took.await.unwrap();
-        assert!((80..10_000).contains(&took), "{took} ms");
+        assert!((400..10_000).contains(&took), "{took} ms");
         assert!(trier.lab.log.count("limited") >= 2);
     })
     .await;
@@ -292,7 +293,7 @@ async fn the_callers_limit_covers_queue_and_retries(env: &Env) {
         |worker| worker.workflow(within_limits),
         async |client| {
             let took = client.new_workflow::<within_limits>().within_limits(false);
-            assert!(took.await.unwrap() >= 80);
+            assert!(took.await.unwrap() >= 400);
         },
     )
     .await;
@@ -306,7 +307,7 @@ async fn the_stub_sets_a_limit_of_its_own(env: &Env) {
     };
     env.run(host, async |client| {
         let took = client.new_workflow::<within_limits>().within_limits(true);
-        assert!(took.await.unwrap() >= 50);
+        assert!(took.await.unwrap() >= 300);
         // Its attempt was told.
         trier.lab.log.until("told", 1).await;
     })
@@ -318,7 +319,7 @@ struct Patient(Log);
 
 #[service]
 impl Patient {
-    #[retry(max_attempts = 3, initial = "150ms", coefficient = 1.0, jitter = 0.0)]
+    #[retry(max_attempts = 3, initial = "600ms", coefficient = 1.0, jitter = 0.0)]
     async fn wait(&self) -> Result<u32, Refusal> {
         self.0.push(format!("attempt {}", task::attempt()));
         if task::attempt() < 2 {
@@ -355,7 +356,7 @@ async fn retries_survive_restarts(env: &Env) {
         let (attempt, took) = waited.unwrap();
         // Neither the number nor the pause begins anew.
         assert_eq!(attempt, 2);
-        assert!(took >= 300, "{took} ms");
+        assert!(took >= 1_200, "{took} ms");
         assert_eq!(log.all(), ["attempt 0", "attempt 1", "attempt 2"]);
     })
     .await;
