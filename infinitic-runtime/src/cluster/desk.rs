@@ -506,6 +506,10 @@ impl Desk {
                 self.cancel(id, which);
             }
         }
+        // A cancel that came in between found nothing to stop.
+        if self.unwanted().has(id, which) {
+            self.cancel(id, which);
+        }
     }
 
     /// Lets the broker deliver something again, after a pause.

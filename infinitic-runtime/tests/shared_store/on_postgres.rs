@@ -34,16 +34,18 @@ async fn refusal(settings: &SqlSettings) -> String {
     }
 }
 
-/// The address with another database, user or port.
-fn changed(lab: &Lab, user: &str, database: &str, port: Option<u16>) -> SqlSettings {
-    let place = lab.url.rsplit('@').next().unwrap();
+/// The address with another database or port; with another user and password when one is named.
+fn changed(lab: &Lab, user: Option<&str>, database: &str, port: Option<u16>) -> SqlSettings {
+    let (scheme, rest) = lab.url.split_once("://").unwrap();
+    let (own, place) = rest.rsplit_once('@').unwrap();
     let (host, old) = place.split_once('/').unwrap();
+    let who = user.map_or_else(|| own.to_owned(), |user| format!("{user}:s3cret"));
     let host = match port {
         Some(port) => format!("{}:{port}", host.split(':').next().unwrap()),
         None => host.to_owned(),
     };
     let database = if database.is_empty() { old } else { database };
-    let url = format!("postgres://{user}:s3cret@{host}/{database}");
+    let url = format!("{scheme}://{who}@{host}/{database}");
     SqlSettings::new(url).prefix(&lab.prefix)
 }
 
@@ -54,9 +56,9 @@ async fn what_keeps_it_from_starting_says_what_to_do() {
     };
     let text = refusal(&SqlSettings::new("not an address")).await;
     assert!(text.contains("write postgres://"), "{text}");
-    let text = refusal(&changed(&lab, "nobody_of_that_name", "", None)).await;
+    let text = refusal(&changed(&lab, Some("nobody_of_that_name"), "", None)).await;
     assert!(text.contains("check user and password"), "{text}");
-    let text = refusal(&changed(&lab, "infinitic", "no_such_database", None)).await;
+    let text = refusal(&changed(&lab, None, "no_such_database", None)).await;
     assert!(text.contains("CREATE DATABASE"), "{text}");
     let text = refusal(&lab.sql().schema("pg_catalog")).await;
     assert!(
@@ -67,7 +69,7 @@ async fn what_keeps_it_from_starting_says_what_to_do() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
-    let answer = PostgresStore::open(&changed(&lab, "infinitic", "", Some(port))).await;
+    let answer = PostgresStore::open(&changed(&lab, Some("infinitic"), "", Some(port))).await;
     let Err(StoreError::Io(text)) = answer else {
         panic!("{answer:?}")
     };
