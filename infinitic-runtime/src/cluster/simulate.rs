@@ -28,6 +28,7 @@ use crate::workflow::StepJob;
 pub struct Owner(Partition);
 
 /// What one round writes, and what leaves once that is durable.
+#[expect(clippy::vec_box, reason = "as the loops hand them on, without a copy")]
 #[derive(Debug)]
 pub struct Written {
     /// What is written; without rows when nothing is.
