@@ -28,11 +28,8 @@ use crate::workflow::StepJob;
 pub struct Owner(Partition);
 
 /// What one round writes, and what leaves once that is durable.
+#[expect(clippy::vec_box, reason = "as the loops hand them on, without a copy")]
 #[derive(Debug)]
-#[expect(
-    clippy::vec_box,
-    reason = "they come boxed from the engine, and go boxed to others"
-)]
 pub struct Written {
     /// What is written; without rows when nothing is.
     pub commit: PartCommit,

@@ -21,10 +21,7 @@ use super::{Event, Own, World};
 
 impl World {
     /// Starts here what stays at home. Gives back what goes to the broker.
-    #[expect(
-        clippy::vec_box,
-        reason = "they come boxed from the engine, and go boxed to others"
-    )]
+    #[expect(clippy::vec_box, reason = "as rounds hold them, without a copy")]
     pub(super) fn keep_home(
         &mut self,
         member: &mut Member,

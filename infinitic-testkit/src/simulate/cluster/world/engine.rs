@@ -77,18 +77,21 @@ impl World {
         let now = member.clock(self.store_clock());
         let count = member.inbox.len().min(self.profile.round_max);
         let inputs: Vec<Input> = member.inbox.drain(..count).collect();
-        let is_quiet = inputs.is_empty();
+        // What is listed and cannot rest is looked at, and written, in each maintenance.
+        let is_quiet = inputs
+            .iter()
+            .all(|input| matches!(input, Input::Durable { .. }));
         let arrived = self.sort(member, inputs, now);
         fetch(member, &arrived);
         for message in arrived {
             self.handle(member, message, now);
         }
         self.tick(member, now);
-        let did = self.end_round(member);
+        self.end_round(member);
         if self.dies_at(member, "in a round") {
             return;
         }
-        member.idle = if did || !is_quiet { 0 } else { member.idle + 1 };
+        member.idle = if is_quiet { member.idle + 1 } else { 0 };
         if !member.inbox.is_empty() {
             self.round_soon(member);
         } else if member.hosts_workflow {
@@ -283,8 +286,7 @@ impl World {
         }
     }
 
-    /// True when there is something to write or to send.
-    fn end_round(&mut self, member: &mut Member) -> bool {
+    fn end_round(&mut self, member: &mut Member) {
         let mut jobs = Vec::new();
         let mut settles_now = Vec::new();
         for holding in member.partitions.values_mut().filter(|it| !it.left) {
@@ -320,14 +322,12 @@ impl World {
             });
         }
         self.settle(member, settles_now);
-        let did = !jobs.is_empty();
         for mut job in jobs {
             if self.plants(Plant::PublishBeforeCommit) {
                 self.lets_go(member, &mut job);
             }
             member.jobs.push_back(job);
         }
-        did
     }
 
     /// How many milliseconds until the next round, if nothing arrives.
