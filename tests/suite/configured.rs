@@ -168,7 +168,7 @@ fn a_directory_from_files_with_a_client_elsewhere() {
                 Err(error) => panic!("{error}"),
             }
         };
-        check(worker, connected).await;
+        Box::pin(check(worker, connected)).await;
         assert!(data.is_dir());
     });
 }
@@ -326,7 +326,7 @@ storage: {{ {kind}: {{ url: \"${{{variable}}}\", {prefix} }} }}{HOSTED}"
         runtime.block_on(async {
             let worker = Worker::from_config(&file).unwrap();
             let connected = async || Client::from_config(&file).await.unwrap();
-            let checked = tokio::time::timeout(LIMIT, check(worker, connected)).await;
+            let checked = Box::pin(tokio::time::timeout(LIMIT, check(worker, connected))).await;
             assert!(checked.is_ok(), "the test did not end within {LIMIT:?}");
         });
     }

@@ -54,7 +54,7 @@ pub(crate) struct Cluster {
 enum Servers {
     Memory(MemoryBroker),
     #[cfg(feature = "cluster")]
-    Real(real::Real),
+    Real(Box<real::Real>),
 }
 
 impl Servers {
@@ -63,7 +63,9 @@ impl Servers {
     fn of(options: &Options, name: &str) -> Result<Self, Failed> {
         match options.backend {
             #[cfg(feature = "cluster")]
-            Backend::Cluster(database) => Ok(Self::Real(real::Real::new(database, name)?)),
+            Backend::Cluster(database) => {
+                Ok(Self::Real(Box::new(real::Real::new(database, name)?)))
+            }
             #[cfg(not(feature = "cluster"))]
             Backend::Cluster(_) => Err("real servers are a feature of the build: \
                 cargo run --release --features cluster --example bench"
