@@ -48,6 +48,10 @@ impl Kind {
 }
 
 /// Rows that only one test sees.
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql", feature = "redis")),
+    expect(dead_code, reason = "the store in memory needs no address")
+)]
 pub(crate) struct Lab {
     kind: Kind,
     /// What begins the names of this test's tables.
