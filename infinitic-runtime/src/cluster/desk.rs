@@ -137,7 +137,8 @@ impl Desk {
                 away.push(attempt);
                 continue;
             }
-            if self.notes(&attempt, Vec::new()) {
+            let key = (attempt.id, which(&attempt));
+            if self.notes(key, &attempt.workflow, Vec::new()) {
                 self.executor().dispatch([attempt]);
             }
         }
@@ -146,8 +147,12 @@ impl Desk {
 
     /// Notes where an attempt has come from. A later one makes those before it void: what they owe
     /// is settled. Says whether it is to run: not when a later one is here.
-    fn notes(&self, attempt: &TaskAttempt, settles: Vec<Settle>) -> bool {
-        let (id, which) = (attempt.id, which(attempt));
+    fn notes(
+        &self,
+        (id, which): (CommandId, Which),
+        workflow: &WorkflowName,
+        settles: Vec<Settle>,
+    ) -> bool {
         let mut origins = self.origins();
         let known: Vec<Which> = origins
             .range((id, Which::FIRST)..=(id, Which::LAST))
@@ -165,7 +170,7 @@ impl Desk {
             .flat_map(|from| from.settles)
             .collect();
         let from = origins.entry((id, which)).or_insert_with(|| From {
-            workflow: attempt.workflow.clone(),
+            workflow: workflow.clone(),
             settles: Vec::new(),
         });
         from.settles.extend(settles);
@@ -257,13 +262,10 @@ impl Desk {
                 // The owner asks again when it is still wanted.
                 return settle(vec![owed]);
             };
-            let from = From {
-                workflow,
-                settles: vec![owed],
-            };
-            self.origins()
-                .insert((attempt.id, which_step(&attempt)), from);
-            return self.executor().run_step(attempt, job.run, job.policy);
+            if self.notes((attempt.id, which_step(&attempt)), &workflow, vec![owed]) {
+                self.executor().run_step(attempt, job.run, job.policy);
+            }
+            return;
         }
         // Workflow code does not block for long; should it, only this thread is lost.
         let Ok(Some(done)) = tokio::task::spawn_blocking(move || turn.run(&workflows)).await else {
@@ -499,12 +501,8 @@ impl Desk {
         if self.unwanted().has(id, which) {
             return settle(vec![owed]);
         }
-        if self.notes(&attempt, vec![owed]) {
+        if self.notes((id, which), &attempt.workflow, vec![owed]) {
             self.executor().dispatch([attempt]);
-            // A cancel that came in between found nothing to stop.
-            if self.unwanted().has(id, which) {
-                self.cancel(id, which);
-            }
         }
         // A cancel that came in between found nothing to stop.
         if self.unwanted().has(id, which) {

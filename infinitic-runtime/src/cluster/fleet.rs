@@ -92,6 +92,7 @@ impl Beating {
             let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             held.clone()
         };
+        let mut unheld: Vec<(Part, Epoch)> = Vec::new();
         for owned in &mut fleet.parts {
             // It was claimed anew while this member hung. With nothing to write, nobody else says
             // so.
@@ -105,11 +106,19 @@ impl Beating {
             // The store says that it is ours, and nobody here has it: it is free for us.
             if is_mine && held.get(&owned.part) != Some(&owned.epoch) {
                 owned.owner = None;
+                unheld.push((owned.part.clone(), owned.epoch));
             }
         }
         let Plan { claim, release } = plan(&fleet, &self.beat.member);
         for part in release {
             self.inbox.push(Input::Release { part });
+        }
+        // Claimed by a call whose answer was lost, and not wanted now: others wait for it.
+        unheld.retain(|(part, _)| !claim.contains(part));
+        for (part, epoch) in unheld {
+            if let Err(error) = self.store.release(&part, epoch).await {
+                tracing::warn!("partition {part} cannot be released: {error}");
+            }
         }
         for part in claim {
             // It is being given up, or cannot be worked on here.

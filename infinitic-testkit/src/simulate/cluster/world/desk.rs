@@ -36,7 +36,7 @@ impl World {
                 continue;
             }
             self.watch.count("an attempt at home");
-            if self.notes(member, &attempt, Vec::new()) {
+            if self.notes(member, (attempt.id, which(&attempt)), Vec::new()) {
                 self.run_task(member, *attempt);
             }
         }
@@ -62,14 +62,18 @@ impl World {
             let failed = crashed(&attempt, given.redeliveries);
             return self.tell(member, attempt.id.instance, failed, vec![owed]);
         }
-        if self.notes(member, &attempt, vec![owed]) {
+        if self.notes(member, (attempt.id, which(&attempt)), vec![owed]) {
             self.run_task(member, *attempt);
         }
     }
 
     /// Notes where an attempt has come from; false when a later one is here.
-    fn notes(&mut self, member: &mut Member, attempt: &TaskAttempt, owed: Vec<Owed>) -> bool {
-        let (id, which) = (attempt.id, which(attempt));
+    fn notes(
+        &mut self,
+        member: &mut Member,
+        (id, which): (CommandId, Which),
+        owed: Vec<Owed>,
+    ) -> bool {
         let of_task = member.origins.keys().filter(|(known, _)| *known == id);
         let known: Vec<_> = of_task.copied().collect();
         if known.iter().any(|(_, known)| *known > which) {
@@ -136,7 +140,9 @@ impl World {
                 attempt: attempt.attempt,
             },
         );
-        member.origins.insert((id, which), settles);
+        if !self.notes(member, (id, which), settles) {
+            return;
+        }
         let label = attempt.name.as_str().strip_prefix("step-");
         let label = label.unwrap_or_default().parse().unwrap_or_default();
         let took = self.took(id, label, which);

@@ -66,6 +66,7 @@ impl World {
             member.inbox.push_back(Input::Alive(alive));
             self.round_soon(member);
         }
+        let mut unheld: Vec<(Part, Epoch)> = Vec::new();
         for owned in &mut fleet.parts {
             if let Some(epoch) = member.held.get(&owned.part).copied()
                 && epoch < owned.epoch
@@ -78,6 +79,7 @@ impl World {
             // The store says that it is ours, and nobody here has it: it is free for us.
             if is_mine && member.held.get(&owned.part) != Some(&owned.epoch) {
                 owned.owner = None;
+                unheld.push((owned.part.clone(), owned.epoch));
             }
         }
         let Plan { claim, release } = plan(&fleet, &member.id);
@@ -85,6 +87,13 @@ impl World {
             self.trace(|_| format!("{} is to give {part} up", member.id));
             member.inbox.push_back(Input::Release { part });
             self.round_soon(member);
+        }
+        // Claimed by a call whose answer was lost, and not wanted now: others wait for it.
+        unheld.retain(|(part, _)| !claim.contains(part));
+        for (part, epoch) in unheld {
+            if !self.store_is_away() {
+                self.store.rows.release_now(&part, epoch);
+            }
         }
         for part in claim {
             // It is being given up, or cannot be worked on here.
