@@ -3,8 +3,8 @@
 //! In the end nothing may be lost or doubled, and no message may have been set aside.
 //!
 //! Needs `INFINITIC_SERVERS`, the script that starts servers: those of this test are its own.
-//! `INFINITIC_CHAOS_ORDERS` (600), `INFINITIC_CHAOS_SEED` and `INFINITIC_CHAOS_OUTAGE` (3, the seconds
-//! for which servers are gone) make it another or a longer one.
+//! `INFINITIC_CHAOS_ORDERS` (600), `INFINITIC_CHAOS_SEED` and `INFINITIC_CHAOS_OUTAGE` (3, the
+//! seconds for which servers are gone) make it another or a longer one.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod chance;
