@@ -86,6 +86,11 @@ const SLEEP_EXCEPTIONS: &[Exception] = &[
         "a pause before a worker that is away is asked again",
     ),
     (
+        "tests/cluster/processes.rs",
+        "thread::sleep",
+        "trouble comes at random moments, and outages last",
+    ),
+    (
         "examples/orders/run.rs",
         "time::sleep",
         "a pause before a cluster that cannot be reached is asked again",
