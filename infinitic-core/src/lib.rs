@@ -14,6 +14,7 @@ pub mod ids;
 pub mod instance;
 pub mod message;
 pub mod names;
+mod open;
 pub mod outcome;
 pub mod payload;
 pub mod time;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use infinitic_core::{InstanceId, Message, RequestId};
 
-use super::shard::{Commit, Outgoing};
+use super::commit::{Commit, Outgoing};
 use crate::backend::{KeyValue, RowOp};
 
 /// Commits that may wait: beyond, shards wait too and merge more into their next round.

@@ -7,7 +7,8 @@ use infinitic_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::shard::{Outgoing, Shard};
+use super::commit::Outgoing;
+use super::shard::Shard;
 use crate::backend::StoreError;
 use crate::workflow::{HostedWorkflows, LiveRun, RunInfo, StepJob};
 

@@ -6,7 +6,9 @@
 mod builder;
 mod cache;
 mod checkpoint;
+mod commit;
 mod committer;
+mod effects;
 mod elsewhere;
 mod endpoint;
 mod error;
@@ -18,6 +20,8 @@ mod node;
 mod recovery;
 mod resting;
 mod resume;
+mod running;
+mod settings;
 mod shard;
 mod signals;
 mod suspects;
@@ -27,6 +31,7 @@ mod watchdog;
 use std::sync::Arc;
 
 pub use builder::Worker;
+pub use commit::{Commit, Outgoing};
 pub use elsewhere::TurnAway;
 pub(crate) use elsewhere::TurnDone;
 pub use error::WorkerError;
@@ -34,8 +39,9 @@ pub(crate) use layout::{history_end, history_key, parse_history_key};
 pub use recovery::{Recovered, recover};
 pub(crate) use resting::Place;
 pub use resting::Which;
+pub use settings::{Replay, ShardSettings};
 pub(crate) use shard::unreadable;
-pub use shard::{Commit, OnForeign, Outgoing, Replay, Shard, ShardSettings};
+pub use shard::{OnForeign, Shard};
 pub use signals::shutdown_signal;
 
 pub use crate::mailbox::shard_of;

@@ -10,118 +10,24 @@ use std::time::Duration;
 
 use infinitic_core::codec::{self, RowHeader};
 use infinitic_core::engine::{self, Applied};
-use infinitic_core::names::{ServiceName, WorkflowName};
 use infinitic_core::{
-    Answer, CommandId, Effect, Entry, FailureKind, FailureRecord, History, Instance, InstanceId,
-    Message, RequestId, RunNo, StepAttempt, TaskAttempt, TimerKey, Timestamp, TurnReport,
+    Answer, CommandId, Entry, FailureKind, FailureRecord, History, Instance, InstanceId, Message,
+    RunNo, TimerKey, Timestamp, TurnReport,
 };
 
 use super::cache::UseOrder;
 use super::checkpoint::Checkpoint;
-use super::elsewhere::TurnAway;
-use super::layout;
+use super::commit::{Commit, Outgoing};
 use super::load::{self, Loaded};
-use super::resting::{Resting, Which};
+use super::resting::Resting;
 use super::resume::Resuming;
+use super::settings::ShardSettings;
 use super::suspects::Suspects;
 use crate::backend::{CommitId, HistoryRow, ReadRows, RowOp, StoreError};
-use crate::service::TurnRetries;
-use crate::workflow::{HostedWorkflows, LiveRun, StepJob};
-
-/// When live futures are dropped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Replay {
-    /// When memory is short: recent ones stay warm.
-    #[default]
-    WhenEvicted,
-    /// After each turn: every outcome replays the whole history. For tests of determinism.
-    Always,
-}
+use crate::workflow::{HostedWorkflows, LiveRun};
 
 /// When a timer rings again whose instance cannot be read: its rows are damaged, so not soon.
 const RING_AGAIN: Duration = Duration::from_secs(60);
-
-/// How a shard works.
-#[derive(Clone, Debug)]
-pub struct ShardSettings {
-    /// When live futures are dropped.
-    pub replay: Replay,
-    /// How many live futures stay warm.
-    pub warm_max: usize,
-    /// How many states of open instances stay in memory.
-    pub cached_max: usize,
-    /// How long records of ended instances are kept.
-    pub retention: Duration,
-    /// Redeliveries after which an attempt counts as failed.
-    pub deliveries_max: u32,
-    /// Each turn and redelivery is written down before it runs.
-    pub cautious: bool,
-    /// What the identities of this process's commits are counted from: unique among all processes
-    /// that write the store.
-    pub first_commit: CommitId,
-    /// Whether turns that cannot go on are tried again by themselves.
-    pub retry_turns: Option<TurnRetries>,
-    /// The same for single workflows; none: never.
-    pub retry_turns_of: BTreeMap<WorkflowName, Option<TurnRetries>>,
-}
-
-impl Default for ShardSettings {
-    fn default() -> Self {
-        Self {
-            replay: Replay::WhenEvicted,
-            warm_max: 10_000,
-            cached_max: 20_000,
-            retention: Duration::from_hours(7 * 24),
-            deliveries_max: 5,
-            cautious: false,
-            first_commit: CommitId::NONE,
-            retry_turns: None,
-            retry_turns_of: BTreeMap::new(),
-        }
-    }
-}
-
-/// Something that leaves a shard once its commit is durable.
-#[derive(Debug)]
-pub enum Outgoing {
-    /// An attempt for a service.
-    Task(Box<TaskAttempt>),
-    /// An attempt of a step, with what it runs.
-    Step(Box<StepAttempt>, StepJob),
-    /// An attempt that is no longer wanted.
-    CancelAttempt(CommandId, Which, Option<ServiceName>),
-    /// Something to tell a client.
-    Answer(RequestId, Answer),
-    /// A turn, or a step, for a worker that hosts the instance's version.
-    Turn(Box<TurnAway>),
-    /// A message that the shard sends to itself once what it wrote is durable.
-    Message(InstanceId, Message),
-}
-
-/// What one round wrote and sends.
-#[derive(Debug)]
-pub struct Commit {
-    /// The shard.
-    pub shard: u16,
-    /// The number of this commit in its shard.
-    pub number: u64,
-    /// The history rows that it appends: at most one of each instance.
-    pub history: Vec<HistoryRow>,
-    /// All other rows.
-    pub ops: Vec<RowOp>,
-    /// What leaves when the rows are durable.
-    pub outgoing: Vec<Outgoing>,
-}
-
-impl Commit {
-    /// All rows, for a store that belongs to one process and need not compare; and what leaves.
-    #[must_use]
-    pub fn into_rows(self) -> (Vec<RowOp>, Vec<Outgoing>) {
-        let mut ops: Vec<RowOp> = self.history.into_iter().map(layout::put_history).collect();
-        ops.extend(self.ops);
-        (ops, self.outgoing)
-    }
-}
 
 /// Told when code of an instance was woken by something foreign.
 pub type OnForeign = Arc<dyn Fn(InstanceId, RunNo) + Send + Sync>;
@@ -161,7 +67,7 @@ pub struct Shard {
     /// Where the purge goes on in the next round, if it does.
     pub(super) purging: Option<Vec<u8>>,
     /// Attempts that may have taken the process down, to be given out again with care.
-    suspects: Suspects,
+    pub(super) suspects: Suspects,
     /// Turns during which the process before this one died.
     pub(super) blamed: BTreeMap<InstanceId, RunNo>,
     /// Whether the store keeps notes of turns: then care costs so little that it never ends.
@@ -433,105 +339,6 @@ impl Shard {
         if !slot.touched {
             slot.touched = true;
             self.touched.push(id);
-        }
-    }
-
-    fn carry_out_for_nobody(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            if let Effect::Answer { request, answer } = effect {
-                self.outgoing.push(Outgoing::Answer(request, answer));
-            }
-        }
-    }
-
-    /// Does what the engine asks, or keeps it for the commit. Answers the turn's end, if one was
-    /// asked.
-    fn carry_out(
-        &mut self,
-        id: InstanceId,
-        effect: Effect,
-        now: Timestamp,
-    ) -> Result<Option<Message>, StoreError> {
-        match effect {
-            Effect::RunTurn {
-                run,
-                delivery,
-                replay,
-            } => {
-                return Ok(Some(self.run_turn(id, run, delivery, replay, now)));
-            }
-            Effect::DropRun { run: _ } => self.drop_live(id),
-            Effect::DispatchTask(attempt) => {
-                // Before its commit is made, which may say where it is. A later attempt changes no
-                // history: its instance rests no more all the same.
-                self.displace(attempt.id);
-                self.list_if_resting(id);
-                self.outgoing.push(Outgoing::Task(attempt));
-            }
-            Effect::RunStep(attempt) => self.run_step(id, attempt),
-            Effect::Suspect { id } => match &mut self.resting {
-                Some(resting) => resting.orphans.push(id),
-                None => self.suspects.add(id),
-            },
-            Effect::CancelAttempt {
-                id,
-                sequence,
-                attempt,
-                service,
-            } => {
-                let which = Which { sequence, attempt };
-                self.outgoing
-                    .push(Outgoing::CancelAttempt(id, which, service));
-            }
-            Effect::ArmTimer { timer, due } => {
-                self.timers.insert((due, timer));
-            }
-            Effect::DropTimer { timer, due } => {
-                self.timers.remove(&(due, timer));
-                self.unindex(due, timer);
-            }
-            Effect::Answer { request, answer } => {
-                self.outgoing.push(Outgoing::Answer(request, answer));
-            }
-            Effect::EndInstance => {
-                let slot = self.slots.get(&id);
-                let rows = slot.map_or(0, |slot| slot.rows + 1);
-                // The instance's own clock, which does not run back: recovery counts from it, too.
-                let instance = slot.and_then(|slot| slot.instance.as_ref());
-                let ended_at = instance.map_or(now, |instance| instance.changed_at);
-                let purge_at = ended_at + self.settings.retention;
-                if self.checkpoint.ended(id, rows, purge_at) {
-                    self.list_end(id);
-                }
-            }
-            Effect::ReopenInstance => self.checkpoint.reopened(id, &mut self.ops),
-        }
-        Ok(None)
-    }
-
-    fn run_step(&mut self, id: InstanceId, attempt: Box<StepAttempt>) {
-        let step = attempt.id;
-        let slot = self.slots.get(&id);
-        let live = slot.and_then(|slot| slot.live.as_ref());
-        match live.and_then(|live| live.step(attempt.id.position)) {
-            Some(job) => self.outgoing.push(Outgoing::Step(attempt, job)),
-            // Its future was dropped meanwhile (the code stands still): recovery or retry_turn asks
-            // again.
-            None if self.send_step(id, attempt) => {}
-            None => tracing::debug!(step = %step, "an open step has no live future"),
-        }
-    }
-
-    /// Tells a client something that is no answer of the engine.
-    pub(crate) fn answer(&mut self, request: RequestId, answer: Answer) {
-        self.outgoing.push(Outgoing::Answer(request, answer));
-    }
-
-    pub(super) fn drop_live(&mut self, id: InstanceId) {
-        if let Some(slot) = self.slots.get_mut(&id)
-            && slot.live.take().is_some()
-        {
-            self.warm -= 1;
         }
     }
 

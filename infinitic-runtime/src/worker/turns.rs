@@ -11,7 +11,8 @@ use infinitic_core::{
 };
 
 use super::load;
-use super::shard::{Replay, Shard, ShardSettings};
+use super::settings::{Replay, ShardSettings};
+use super::shard::Shard;
 use crate::backend::StoreError;
 use crate::workflow::{LiveRun, Replayed, RunInfo, foreign_explanation, stopped};
 

@@ -1,6 +1,8 @@
 //! Where attempts go and come from: at home, or over the broker; and how their ends find their
 //! instances.
 
+mod intake;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,30 +15,21 @@ use infinitic_core::{
 };
 use tokio::runtime::Handle;
 
-use super::inbox::{Inbox, Input, Local};
-use super::outbox::Outbox;
-use super::parts::PartCounts;
-use super::settle::{Settle, give_back, settle};
-use super::store::Part;
-use super::transport::{Delivery, Reader, Reading, SendError, Topic, Transport, Window};
-use super::unwanted::Unwanted;
-use super::wire::Packet;
+use crate::cluster::inbox::{Inbox, Input, Local};
+use crate::cluster::outbox::Outbox;
+use crate::cluster::parts::PartCounts;
+use crate::cluster::settle::{Settle, settle};
+use crate::cluster::store::Part;
+use crate::cluster::transport::{SendError, Topic, Transport};
+use crate::cluster::unwanted::Unwanted;
+use crate::cluster::wire::Packet;
 use crate::service::Executor;
-use crate::worker::{TurnAway, Which};
+use crate::worker::Which;
 use crate::workflow::HostedWorkflows;
 
 /// An attempt stays at home when it would wait there no longer than this: about what a way over the
 /// broker and back takes.
 const WORTH_WAITING: Duration = Duration::from_millis(20);
-/// Deliveries by the broker that count as one: most of those it counts were only waiting their turn
-/// in a worker that was stopped.
-const DELIVERIES_FOR_ONE: u32 = 4;
-/// Pause after a reader could not be opened, or brought what is not hosted here.
-const PAUSE: Duration = Duration::from_secs(1);
-/// Turns of others that a worker runs at a time.
-const TURNS_AT_ONCE: usize = 16;
-/// Bytes of attempts that a worker takes before they have ended.
-const WINDOW_BYTES: usize = 16 << 20;
 
 /// Gives attempts to this worker's executor and to the broker, and their ends to the engine.
 pub(crate) struct Desk {
@@ -219,71 +212,6 @@ impl Desk {
         });
     }
 
-    /// Runs turns and steps of a version of a workflow whose instances others own, until the task
-    /// is aborted.
-    pub(crate) async fn take_turns(self: Arc<Self>, workflow: WorkflowName, version: u32) {
-        let window = Window {
-            messages: TURNS_AT_ONCE,
-            bytes: WINDOW_BYTES,
-        };
-        let topic = Topic::Turns(workflow, version);
-        let mut reader = self.open(&topic, Reading::Shared, window).await;
-        let acknowledger: Arc<dyn super::transport::Acknowledge> = Arc::from(reader.acknowledger());
-        while let Some(deliveries) = reader.next(TURNS_AT_ONCE).await {
-            for delivery in deliveries {
-                let owed = Settle {
-                    acknowledger: Arc::clone(&acknowledger),
-                    tag: delivery.tag,
-                };
-                match Packet::decode(&delivery.payload) {
-                    Ok(Packet::Turn(turn)) => {
-                        tokio::spawn(Arc::clone(&self).turn(turn, owed));
-                    }
-                    Ok(_) => {
-                        let why = "it is no turn".to_owned();
-                        self.set_aside(&topic, delivery, why, owed).await;
-                    }
-                    Err(error) if super::partition::is_newer(&error) => self.later(owed),
-                    Err(error) => {
-                        self.set_aside(&topic, delivery, error.to_string(), owed)
-                            .await;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn turn(self: Arc<Self>, turn: Box<TurnAway>, owed: Settle) {
-        let workflows = Arc::clone(&self.workflows);
-        let (workflow, instance) = (turn.workflow.clone(), turn.instance);
-        if turn.step.is_some() {
-            let job = tokio::task::spawn_blocking(move || turn.job(&workflows)).await;
-            let Ok(Some((attempt, job))) = job else {
-                // The owner asks again when it is still wanted.
-                return settle(vec![owed]);
-            };
-            if self.notes((attempt.id, which_step(&attempt)), &workflow, vec![owed]) {
-                self.executor().run_step(attempt, job.run, job.policy);
-            }
-            return;
-        }
-        // Workflow code does not block for long; should it, only this thread is lost.
-        let Ok(Some(done)) = tokio::task::spawn_blocking(move || turn.run(&workflows)).await else {
-            return self.later(owed);
-        };
-        let part = Part::of(&workflow, instance, self.parts.ask(&workflow).await);
-        let packet = Packet::TurnDone(Box::new(done));
-        self.transport.ready().await;
-        if self
-            .transport
-            .send(&Topic::Inbox(part), packet.encode())
-            .await
-            .is_ok()
-        {
-            settle(vec![owed]);
-        }
-    }
-
     /// Gives an attempt to the broker: true once it is there. One that is too large ends as failed.
     pub(crate) async fn send(self: &Arc<Self>, attempt: Box<TaskAttempt>) -> bool {
         let topic = Topic::Tasks(attempt.service.clone());
@@ -436,134 +364,6 @@ impl Desk {
         let was_here = !meant.is_empty();
         settle(settles);
         was_here
-    }
-
-    /// Takes attempts of a service from the broker, until the task is aborted.
-    pub(crate) async fn take(self: Arc<Self>, service: ServiceName, limit: usize) {
-        let window = Window {
-            messages: limit,
-            bytes: WINDOW_BYTES,
-        };
-        let topic = Topic::Tasks(service);
-        let mut reader = self.open(&topic, Reading::Shared, window).await;
-        let acknowledger: Arc<dyn super::transport::Acknowledge> = Arc::from(reader.acknowledger());
-        while let Some(deliveries) = reader.next(limit).await {
-            for delivery in deliveries {
-                let settle = Settle {
-                    acknowledger: Arc::clone(&acknowledger),
-                    tag: delivery.tag,
-                };
-                self.taken(&topic, delivery, settle).await;
-            }
-        }
-    }
-
-    async fn taken(self: &Arc<Self>, topic: &Topic, delivery: Delivery, owed: Settle) {
-        let attempt = match Packet::decode(&delivery.payload) {
-            Ok(Packet::Task(attempt)) => attempt,
-            Ok(_) => {
-                return self
-                    .set_aside(topic, delivery, "it is no task".to_owned(), owed)
-                    .await;
-            }
-            Err(error) if super::partition::is_newer(&error) => {
-                tracing::error!("a task waits for a newer release of this worker: {error}");
-                return self.later(owed);
-            }
-            Err(error) => {
-                return self
-                    .set_aside(topic, delivery, error.to_string(), owed)
-                    .await;
-            }
-        };
-        if !self.executor().hosts(&attempt.service, &attempt.task) {
-            tracing::warn!(
-                "task {}.{} is not hosted here: another worker must run it",
-                attempt.service,
-                attempt.task
-            );
-            return self.later(owed);
-        }
-        // It goes to another worker when the reader is closed.
-        if self.draining.load(Ordering::SeqCst) {
-            return;
-        }
-        if delivery.redeliveries > self.deliveries_max * DELIVERIES_FOR_ONE {
-            let why = format!(
-                "each of {} workers that ran this attempt went away while it ran",
-                delivery.redeliveries
-            );
-            let failed = self.failed(&attempt, FailureKind::Crashed, why);
-            self.tell(attempt.workflow, attempt.id.instance, failed, vec![owed]);
-            return;
-        }
-        let (id, which) = (attempt.id, which(&attempt));
-        if self.unwanted().has(id, which) {
-            return settle(vec![owed]);
-        }
-        if self.notes((id, which), &attempt.workflow, vec![owed]) {
-            self.executor().dispatch([attempt]);
-        }
-        // A cancel that came in between found nothing to stop.
-        if self.unwanted().has(id, which) {
-            self.cancel(id, which);
-        }
-    }
-
-    /// Lets the broker deliver something again, after a pause.
-    fn later(&self, owed: Settle) {
-        self.handle.spawn(async move {
-            tokio::time::sleep(PAUSE).await;
-            give_back(vec![owed]);
-        });
-    }
-
-    async fn set_aside(&self, topic: &Topic, delivery: Delivery, why: String, owed: Settle) {
-        tracing::error!("a message on {topic:?} was set aside: {why}");
-        if self
-            .transport
-            .set_aside(topic, delivery.payload, why)
-            .await
-            .is_ok()
-        {
-            settle(vec![owed]);
-        }
-    }
-
-    /// Hears of attempts that are not wanted any more, until the task is aborted.
-    pub(crate) async fn hear(self: Arc<Self>, service: ServiceName) {
-        let window = Window {
-            messages: 1_000,
-            bytes: 1 << 20,
-        };
-        let topic = Topic::TaskControl(service);
-        let mut reader = self.open(&topic, Reading::All, window).await;
-        let acknowledger = reader.acknowledger();
-        while let Some(deliveries) = reader.next(1_000).await {
-            for delivery in deliveries {
-                if let Ok(Packet::Cancel(ids)) = Packet::decode(&delivery.payload) {
-                    for (id, which) in ids {
-                        self.cancel(id, which);
-                    }
-                }
-                acknowledger.acknowledge(&[delivery.tag]);
-            }
-        }
-    }
-
-    async fn open(&self, topic: &Topic, reading: Reading, window: Window) -> Box<dyn Reader> {
-        let mut told = HashSet::new();
-        loop {
-            match self.transport.read(topic, reading, window).await {
-                Ok(reader) => return reader,
-                Err(error) => {
-                    if told.insert(error.to_string()) {
-                        tracing::error!("{topic:?} cannot be read, trying on: {error}");
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
     }
 }
 
