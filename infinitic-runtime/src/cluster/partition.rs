@@ -37,8 +37,9 @@ pub(crate) struct Partition {
     pub(crate) shard: Shard,
     pub(crate) view: Arc<PartView>,
     requests: Requests,
-    /// Attempts that another member runs, until it says how they ended, or is gone.
-    held: BTreeMap<CommandId, String>,
+    /// Attempts that another member runs, until it says how they ended, or is gone. The end of an
+    /// older attempt says nothing of them.
+    held: BTreeMap<CommandId, (Which, String)>,
     deliveries_max: u32,
     /// Number of the last round.
     ended: u64,
@@ -178,8 +179,28 @@ impl Partition {
         if let Some(client) = client {
             map_requests(&mut inner, |request| self.requests.local(client, request));
         }
-        if let Message::AttemptEnded { id, .. } = &inner {
-            self.held.remove(id);
+        match &inner {
+            Message::AttemptEnded {
+                id,
+                sequence,
+                attempt,
+                ..
+            } => self.hold_no_more(
+                *id,
+                Which {
+                    sequence: *sequence,
+                    attempt: *attempt,
+                },
+            ),
+            // A member lost the round that gave this attempt to it, and never began it.
+            Message::Redeliver { id, .. } => {
+                if !self.is_with_another(*id) {
+                    return Ok(());
+                }
+                self.held.remove(id);
+                self.shard.displace(*id);
+            }
+            _ => {}
         }
         let request = request_of(&inner);
         match self.shard.handle(to, inner, now) {
@@ -250,23 +271,35 @@ impl Partition {
     fn adopt_orphans(&mut self, now: Timestamp, is_alive: IsAlive<'_>) -> Result<(), StoreError> {
         for id in self.shard.take_orphans() {
             match self.shard.place(id) {
-                Some(Place::Broker) => {}
+                Some((_, Place::Broker)) => {}
                 // What this worker runs already, its executor takes no second time; what it has
                 // forgotten, nobody else runs.
-                Some(Place::Home(member)) if *member != self.me.0 && is_alive(member) => {
-                    self.held.insert(id, member.clone());
+                Some((which, Place::Home(member))) if *member != self.me.0 && is_alive(member) => {
+                    self.held.insert(id, (which, member.clone()));
                 }
-                Some(Place::Home(_)) | None => self.give_out_again(id, now)?,
+                Some((_, Place::Home(_))) | None => self.give_out_again(id, now)?,
             }
         }
         Ok(())
+    }
+
+    /// Whether an attempt stands as run by another member.
+    fn is_with_another(&self, id: CommandId) -> bool {
+        matches!(self.shard.place(id), Some((_, Place::Home(member))) if *member != self.me.0)
+    }
+
+    /// An attempt has ended, or is not wanted any more: it, and all before it, hold nothing up.
+    fn hold_no_more(&mut self, id: CommandId, which: Which) {
+        if self.held.get(&id).is_some_and(|(held, _)| *held <= which) {
+            self.held.remove(&id);
+        }
     }
 
     fn release_held(&mut self, now: Timestamp, is_alive: IsAlive<'_>) -> Result<(), StoreError> {
         let orphans: Vec<CommandId> = self
             .held
             .iter()
-            .filter(|(_, member)| !is_alive(member))
+            .filter(|(_, (_, member))| !is_alive(member))
             .map(|(id, _)| *id)
             .collect();
         for id in orphans {
@@ -330,7 +363,7 @@ impl Partition {
             }
             Outgoing::Step(attempt, job) => leaving.steps.push((attempt, job)),
             Outgoing::CancelAttempt(id, which, service) => {
-                self.held.remove(&id);
+                self.hold_no_more(id, which);
                 self.shard.displace(id);
                 // One that was given out in this very round never leaves.
                 leaving.tasks.retain(|attempt| attempt.id != id);

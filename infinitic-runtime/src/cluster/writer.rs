@@ -10,7 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use infinitic_core::names::ServiceName;
-use infinitic_core::{Answer, CommandId, FailureKind, FailureRecord, RequestId, TaskAttempt};
+use infinitic_core::{
+    Answer, CommandId, FailureKind, FailureRecord, Message, RequestId, TaskAttempt,
+};
 use tokio::sync::Notify;
 
 use super::desk::{Desk, which};
@@ -151,7 +153,7 @@ impl Writer {
                 }
                 continue;
             }
-            let Some(written) = self.write(&batch).await else {
+            let Some((written, tried)) = self.write(&batch).await else {
                 return;
             };
             for (job, written) in batch.into_iter().zip(written) {
@@ -169,6 +171,9 @@ impl Writer {
                     }
                     lost.insert((part.clone(), epoch));
                     self.inbox.push(Input::Lost { part, epoch });
+                    if tried || losers > 0 {
+                        self.give_out_again(&job);
+                    }
                     self.pass_on(job);
                     continue;
                 }
@@ -190,15 +195,33 @@ impl Writer {
         }
     }
 
-    /// Writes until the store has answered; none when the writer was closed meanwhile.
-    async fn write(&self, batch: &[Job]) -> Option<Vec<Written>> {
+    /// A round that counts as lost may be in the store all the same: its answer was lost, and the
+    /// next call came after another claim. Then its tasks stand as this member's, who has never
+    /// begun them: the new owner is told. Harmless when the round was not written.
+    fn give_out_again(&self, job: &Job) {
+        for attempt in &job.round.leaving.tasks {
+            self.inbox.push(Input::Local(Local {
+                part: job.round.commit.part.clone(),
+                to: attempt.id.instance,
+                message: Message::Redeliver {
+                    id: attempt.id,
+                    deliveries_max: self.desk.deliveries_max,
+                },
+                settles: Vec::new(),
+            }));
+        }
+    }
+
+    /// Writes until the store has answered, and says whether it took more than one call; none when
+    /// the writer was closed meanwhile.
+    async fn write(&self, batch: &[Job]) -> Option<(Vec<Written>, bool)> {
         let commits: Vec<PartCommit> = batch
             .iter()
             .filter(|job| job.is_written())
             .map(|job| job.round.commit.clone())
             .collect();
-        let written = if commits.is_empty() {
-            Vec::new()
+        let (written, tried) = if commits.is_empty() {
+            (Vec::new(), false)
         } else {
             self.write_until_answered(commits).await?
         };
@@ -209,10 +232,10 @@ impl Writer {
             }
             written.next().unwrap_or(Written::NotOwner)
         });
-        Some(all.collect())
+        Some((all.collect(), tried))
     }
 
-    async fn write_until_answered(&self, commits: Vec<PartCommit>) -> Option<Vec<Written>> {
+    async fn write_until_answered(&self, commits: Vec<PartCommit>) -> Option<(Vec<Written>, bool)> {
         let mut pause = PAUSE_FIRST;
         let mut failed = false;
         loop {
@@ -221,7 +244,7 @@ impl Writer {
                     if failed {
                         tracing::info!("the store takes writes again");
                     }
-                    return Some(written);
+                    return Some((written, failed));
                 }
                 Err(error) if !failed => log_failure(&error),
                 Err(_) => {}

@@ -202,14 +202,16 @@ impl Shard {
         }
     }
 
-    /// Where an attempt is; none when it is simply here, or nowhere.
-    pub(crate) fn place(&self, id: CommandId) -> Option<&Place> {
+    /// Which attempt of a task is the current one, and where it is; none when it is simply here, or
+    /// nowhere.
+    pub(crate) fn place(&self, id: CommandId) -> Option<(Which, &Place)> {
         let open = self.instance(id.instance)?.open(id)?;
         let which = Which {
             sequence: open.sequence,
             attempt: open.kind.attempts()?.current,
         };
-        self.resting.as_ref()?.place(id, which)
+        let place = self.resting.as_ref()?.place(id, which)?;
+        Some((which, place))
     }
 
     /// An attempt is in the broker's hands.
@@ -306,9 +308,12 @@ impl Shard {
             if !resting.listed.contains(&id) {
                 continue;
             }
+            // One whose id is ahead of the clock is found without a row, and rests once it is not:
+            // until then its timers are not looked for in their index when they ring.
             let slot = self.slots.get(&id).filter(|slot| !slot.touched);
             let instance = slot.and_then(|slot| slot.instance.as_deref());
             let rests = instance
+                .filter(|_| self.checkpoint.has_seen(id))
                 .filter(|instance| now.since(instance.changed_at) >= QUIET)
                 .and_then(|instance| resting.timers(instance));
             let Some(timers) = rests else {

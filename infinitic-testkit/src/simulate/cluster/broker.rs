@@ -117,12 +117,12 @@ impl Broker {
     /// given again, and attempts may go to others.
     pub(crate) fn breaks(&mut self, life: u64, rng: &mut Rng) {
         for inbox in self.inboxes.values_mut() {
-            let Some(reader) = inbox.reader.filter(|(reader, _)| *reader == life) else {
-                continue;
-            };
-            let unheard = inbox.unheard.remove(&reader).unwrap_or_default();
-            let given = inbox.given.entry(reader).or_default();
-            given.retain(|id| !unheard.contains(id));
+            for (reader, given) in &mut inbox.given {
+                if reader.0 == life {
+                    let unheard = inbox.unheard.remove(reader).unwrap_or_default();
+                    given.retain(|id| !unheard.contains(id));
+                }
+            }
         }
         self.free_shared(life, |task| task.unheard || rng.chance(500));
     }

@@ -98,6 +98,8 @@ impl Job {
 pub(crate) struct Writing {
     /// Number of the call: answers of those before it come too late.
     pub(crate) call: u64,
+    /// There were calls before it.
+    pub(crate) tried: bool,
     pub(crate) batch: Vec<Job>,
     pub(crate) commits: Vec<PartCommit>,
 }
@@ -226,6 +228,23 @@ impl Member {
         let gone: Vec<Job> = gone;
         gone.into_iter().for_each(|job| self.pass_on(job));
         batch
+    }
+
+    /// A round that was refused may have been written by a call before: its tasks stand as this
+    /// member's, who never begins them.
+    pub(crate) fn give_out_again(&mut self, job: &Job, deliveries_max: u32) {
+        let again = job.round.tasks.iter().map(|attempt| {
+            Input::Local(Local {
+                part: job.round.commit.part.clone(),
+                to: attempt.id.instance,
+                message: Message::Redeliver {
+                    id: attempt.id,
+                    deliveries_max,
+                },
+                settles: Vec::new(),
+            })
+        });
+        self.inbox.extend(again);
     }
 
     /// A round was lost: what the broker has not given, nobody else would tell the next owner.

@@ -49,8 +49,8 @@ pub enum Plant {
     CompareCount,
     /// A message is acknowledged when it arrives.
     AcknowledgeBeforeCommit,
-    /// A round is acknowledged when it is durable, though the broker has not confirmed what it
-    /// sends.
+    /// A message is acknowledged before the broker has confirmed what was made of it: what a round
+    /// sends, the end of an attempt for another member's partition.
     AcknowledgeBeforePublish,
     /// Whoever takes a partition over does not give out again what was open.
     NoCarryOver,

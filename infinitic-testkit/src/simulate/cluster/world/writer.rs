@@ -38,6 +38,7 @@ impl World {
             let has_rows = !commits.is_empty();
             member.writing = Some(Writing {
                 call,
+                tried: false,
                 batch,
                 commits,
             });
@@ -111,6 +112,7 @@ impl World {
         };
         self.calls_made += 1;
         writing.call = self.calls_made;
+        writing.tried = true;
         self.call_write(member);
     }
 
@@ -130,7 +132,7 @@ impl World {
         if self.dies_at(member, "after a write") {
             return;
         }
-        let Some(Writing { batch, .. }) = member.writing.take() else {
+        let Some(Writing { batch, tried, .. }) = member.writing.take() else {
             return;
         };
         let mut written = written.into_iter();
@@ -145,6 +147,9 @@ impl World {
                 self.watch.count("a write refused");
                 member.lost.insert((part.clone(), epoch));
                 member.inbox.push_back(Input::Lost { part, epoch });
+                if tried {
+                    member.give_out_again(&job, self.profile.settings.deliveries_max);
+                }
                 member.pass_on(job);
                 continue;
             }
@@ -170,13 +175,9 @@ impl World {
             return;
         }
         let (part, epoch) = job.claim();
-        let mut settles = job.settles;
+        let settles = job.settles;
         if missing == 0 && !job.last {
             return self.settle(member, settles);
-        }
-        if self.plants(Plant::AcknowledgeBeforePublish) {
-            let early = std::mem::take(&mut settles);
-            self.settle(member, early);
         }
         let then = Then::Left {
             part,
@@ -265,7 +266,12 @@ impl World {
     }
 
     /// Something that waits for confirmations; its number is the next one.
-    pub(super) fn pending(&mut self, member: &mut Member, missing: usize, then: Then) -> u64 {
+    pub(super) fn pending(&mut self, member: &mut Member, missing: usize, mut then: Then) -> u64 {
+        if self.plants(Plant::AcknowledgeBeforePublish) {
+            let (Then::Left { settles, .. } | Then::Forwarded(settles)) = &mut then;
+            let early = std::mem::take(settles);
+            self.settle(member, early);
+        }
         self.calls_made += 1;
         member
             .pendings
