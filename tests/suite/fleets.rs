@@ -9,6 +9,7 @@ on_a_cluster! {
     a_worker_with_services_only_runs_what_others_own,
     who_leaves_in_order_hands_over_what_it_owned,
     what_a_dead_worker_owned_goes_on_elsewhere,
+    ends_that_are_too_large_for_the_broker_are_told_in_short,
 }
 
 #[service]
@@ -133,4 +134,49 @@ async fn what_a_dead_worker_owned_goes_on_elsewhere(env: &Env) {
         }
     };
     env.run_all(vec![second], body).await;
+}
+
+/// Larger than any broker takes unless told otherwise.
+const LARGE: usize = 6 << 20;
+
+#[service]
+#[retry(none)]
+async fn swells(fails: bool) -> Result<String> {
+    let large = "x".repeat(LARGE);
+    if fails {
+        return Err(Error::msg(format!("no more room: {large}")));
+    }
+    Ok(large)
+}
+
+#[workflow]
+async fn collects() -> Result<Vec<String>> {
+    let value = new_service::<swells>().swells(false).await;
+    let failure = new_service::<swells>().swells(true).await;
+    let told = |ended: std::result::Result<String, Failure<Error>>| match ended {
+        Ok(value) => format!("{} bytes", value.len()),
+        Err(failure) => failure.message().to_owned(),
+    };
+    Ok(vec![told(value), told(failure)])
+}
+
+async fn ends_that_are_too_large_for_the_broker_are_told_in_short(env: &Env) {
+    let owner = env.worker().await.workflow(collects);
+    let server = env.worker_without_store().await.service(swells);
+    let client = owner.client();
+    let body = async {
+        let told = client.new_workflow::<collects>().collects().await.unwrap();
+        assert!(
+            told[0].contains("bytes") && !told[0].starts_with("6291456"),
+            "{}",
+            told[0]
+        );
+        assert!(
+            told[1].starts_with("no more room: xxx") && told[1].contains("shortened"),
+            "{:.200}",
+            told[1]
+        );
+        assert!(told[1].len() < 5_000);
+    };
+    env.run_all(vec![owner, server], body).await;
 }

@@ -31,6 +31,9 @@ use crate::workflow::HostedWorkflows;
 /// broker and back takes.
 const WORTH_WAITING: Duration = Duration::from_millis(20);
 
+/// Characters that are kept of the message of a failure that is too large for the broker.
+const FAILURE_CHARS: usize = 1_000;
+
 /// Gives attempts to this worker's executor and to the broker, and their ends to the engine.
 pub(crate) struct Desk {
     pub(crate) transport: Arc<dyn Transport>,
@@ -382,23 +385,63 @@ fn which_step(step: &StepAttempt) -> Which {
     }
 }
 
-/// The end of an attempt whose value the broker does not take.
+/// The end of an attempt that the broker does not take: a value or a failure that is too large.
 fn refused(message: Message, error: &SendError) -> Option<Message> {
-    match message {
-        Message::AttemptEnded {
-            id,
-            sequence,
-            attempt,
-            result: AttemptResult::Value(_),
-        } => Some(Message::AttemptEnded {
-            id,
-            sequence,
-            attempt,
-            result: AttemptResult::Failed {
-                failure: Box::new(FailureRecord::new(FailureKind::Refused, error.to_string())),
-                retry_after_ms: None,
-            },
-        }),
-        _ => None,
+    let Message::AttemptEnded {
+        id,
+        sequence,
+        attempt,
+        result,
+    } = message
+    else {
+        return None;
+    };
+    let (failure, retry_after_ms) = match result {
+        AttemptResult::Value(_) => {
+            let failure = FailureRecord::new(FailureKind::Refused, error.to_string());
+            (failure, None)
+        }
+        AttemptResult::Failed {
+            failure,
+            retry_after_ms,
+        } => (shortened(&failure, error)?, retry_after_ms),
+        // What the attempt has added to the task's meta is given up: it may be what is too large.
+        AttemptResult::FailedWithMeta {
+            failure,
+            retry_after_ms,
+            ..
+        } => {
+            let short = shortened(&failure, error).unwrap_or(*failure);
+            (short, Some(retry_after_ms))
+        }
+    };
+    Some(Message::AttemptEnded {
+        id,
+        sequence,
+        attempt,
+        result: AttemptResult::Failed {
+            failure: Box::new(failure),
+            retry_after_ms,
+        },
+    })
+}
+
+/// A failure in few words; none when it was short already.
+fn shortened(failure: &FailureRecord, error: &SendError) -> Option<FailureRecord> {
+    let is_short = failure.message.len() <= 8 * FAILURE_CHARS;
+    let has_more = failure.error.is_some()
+        || failure.cause.is_some()
+        || failure.backtrace.is_some()
+        || !(failure.sources.is_empty() && failure.previous.is_empty());
+    if is_short && !has_more {
+        return None;
     }
+    let message: String = failure.message.chars().take(FAILURE_CHARS).collect();
+    let mut short = FailureRecord::new(
+        failure.kind,
+        format!("{message} (shortened: the whole failure was refused, {error})"),
+    );
+    short.name = failure.name.chars().take(FAILURE_CHARS).collect();
+    short.origin.clone_from(&failure.origin);
+    Some(short)
 }
