@@ -1,5 +1,9 @@
 //! Fleets whose workers do not all host the same: on a cluster, with one worker and with several.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use infinitic::prelude::*;
 
 use super::env::{Env, until};
@@ -10,6 +14,9 @@ on_a_cluster! {
     who_leaves_in_order_hands_over_what_it_owned,
     what_a_dead_worker_owned_goes_on_elsewhere,
     ends_that_are_too_large_for_the_broker_are_told_in_short,
+    turns_that_never_end_are_given_up_and_the_others_go_on,
+    a_turn_that_never_ends_elsewhere_is_given_up,
+    a_worker_stops_although_a_turn_never_ends,
 }
 
 #[service]
@@ -31,7 +38,7 @@ impl Rolling for RollingV1 {
     async fn go(&self, number: u32) -> Result<String> {
         let doubled = new_service::<twice>().twice(number).await?;
         let stepped = step("add", move || async move { Ok::<_, Error>(doubled + 1) }).await?;
-        timer(std::time::Duration::from_millis(5)).await;
+        timer(Duration::from_millis(5)).await;
         let doubled = new_service::<twice>().twice(stepped).await?;
         Ok(format!("one {doubled}"))
     }
@@ -92,7 +99,7 @@ async fn a_worker_with_services_only_runs_what_others_own(env: &Env) {
 
 #[workflow]
 async fn naps(millis: u64) -> Result<u64> {
-    timer(std::time::Duration::from_millis(millis)).await;
+    timer(Duration::from_millis(millis)).await;
     let doubled = new_service::<twice>().twice(1).await?;
     Ok(millis + u64::from(doubled))
 }
@@ -179,4 +186,128 @@ async fn ends_that_are_too_large_for_the_broker_are_told_in_short(env: &Env) {
         assert!(told[1].len() < 5_000);
     };
     env.run_all(vec![owner, server], body).await;
+}
+
+/// Longest turn of these tests.
+const TURN_LIMIT: Duration = Duration::from_millis(300);
+
+#[workflow]
+trait Spinning {
+    async fn go(&self, spins: bool) -> Result<u32>;
+}
+
+#[workflow(version = 1)]
+#[derive(Clone, Default)]
+struct Spinner {
+    /// Lets the threads that were given up come to their end as well.
+    is_mended: Arc<AtomicBool>,
+    /// Told when one begins to loop.
+    began: Arc<tokio::sync::Notify>,
+}
+
+#[workflow]
+impl Spinning for Spinner {
+    async fn go(&self, spins: bool) -> Result<u32> {
+        let doubled = new_service::<twice>().twice(2).await?;
+        if spins {
+            self.began.notify_one();
+            while !self.is_mended.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+        }
+        timer(Duration::from_millis(20)).await;
+        Ok(doubled + 1)
+    }
+}
+
+/// Another version, so that somebody owns instances whose turns he cannot run.
+#[workflow(version = 2)]
+#[derive(Default)]
+struct SpinnerV2;
+
+#[workflow]
+impl Spinning for SpinnerV2 {
+    async fn go(&self, _spins: bool) -> Result<u32> {
+        Ok(5)
+    }
+}
+
+fn spins(worker: Worker, spinner: &Spinner) -> Worker {
+    let made = spinner.clone();
+    let worker = worker.turn_limit(TURN_LIMIT).service(twice);
+    worker.workflow(move || made.clone())
+}
+
+async fn until_given_up(run: &Run<u32, Error>) {
+    until("its turn is given up", async || {
+        let stopped = run.state().await.unwrap().stopped;
+        // One whose turn runs elsewhere is stopped as well, and says where.
+        stopped.is_some_and(|why| why.message.contains("longer than 300ms"))
+    })
+    .await;
+}
+
+async fn turns_that_never_end_are_given_up_and_the_others_go_on(env: &Env) {
+    let spinner = Spinner::default();
+    let worker = spins(env.worker().await, &spinner);
+    let client = worker.client();
+    let body = async {
+        let started = client.new_workflow::<SpinningClient>();
+        let starts = [false, true, false, true, false].map(|spins| started.go(spins));
+        let mut runs = client.dispatch_many(starts).await.unwrap();
+        let culprits = [runs.remove(3), runs.remove(1)];
+        for run in runs {
+            assert_eq!(run.await.unwrap(), 5);
+        }
+        for run in &culprits {
+            until_given_up(run).await;
+        }
+        assert_eq!(started.go(false).await.unwrap(), 5);
+        spinner.is_mended.store(true, Ordering::SeqCst);
+        for run in culprits {
+            run.retry_turn().await.unwrap();
+            assert_eq!(run.await.unwrap(), 5);
+        }
+    };
+    env.run_all(vec![worker], body).await;
+}
+
+async fn a_turn_that_never_ends_elsewhere_is_given_up(env: &Env) {
+    let spinner = Spinner::default();
+    let owner = env
+        .worker()
+        .await
+        .service(twice)
+        .workflow(SpinnerV2::default);
+    let other = spins(env.worker().await, &spinner);
+    let client = owner.client();
+    let body = async {
+        let started = client.new_workflow::<SpinningClient>().with_version(1);
+        // Some are owned by whoever hosts them, some are not.
+        let starts = [true; 4].map(|spins| started.go(spins));
+        let culprits = client.dispatch_many(starts).await.unwrap();
+        for run in &culprits {
+            until_given_up(run).await;
+        }
+        assert_eq!(started.go(false).await.unwrap(), 5);
+        spinner.is_mended.store(true, Ordering::SeqCst);
+        for run in culprits {
+            run.retry_turn().await.unwrap();
+            assert_eq!(run.await.unwrap(), 5);
+        }
+    };
+    env.run_all(vec![owner, other], body).await;
+}
+
+async fn a_worker_stops_although_a_turn_never_ends(env: &Env) {
+    let spinner = Spinner::default();
+    let worker = spins(env.worker().await, &spinner).turn_limit(Duration::from_hours(1));
+    let client = worker.client();
+    let body = async {
+        let starts = client.new_workflow::<SpinningClient>().go(true);
+        drop(starts.dispatch().await.unwrap());
+        spinner.began.notified().await;
+    };
+    env.run_all(vec![worker], body).await;
+    spinner.is_mended.store(true, Ordering::SeqCst);
 }

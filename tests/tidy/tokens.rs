@@ -61,6 +61,11 @@ const SLEEP_EXCEPTIONS: &[Exception] = &[
         "the watchdog's period; unparked to stop",
     ),
     (
+        "infinitic-runtime/src/cluster/stuck.rs",
+        "park_timeout",
+        "threads tell nobody when they have ended",
+    ),
+    (
         "infinitic-runtime/src/worker/endpoint.rs",
         "time::sleep",
         "a pause before connections are accepted again when handles have run out",

@@ -8,18 +8,20 @@ use std::time::Duration;
 use infinitic_core::{InstanceId, Message, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use super::desk::Desk;
 use super::inbox::{Inbox, Input, Local};
 use super::partition::{Partition, Poison, Trouble, is_newer};
 use super::settle::{Settle, settle};
 use super::store::{Claim, Epoch, MemberId, Part, SharedStore};
+use super::stuck::Culprits;
 use super::transport::{Acknowledge, Delivery, Reading, Topic, Transport, Window};
 use super::view::PartView;
 use super::wire::Packet;
 use super::writer::{Job, Writer};
 use crate::clock::Clock;
-use crate::worker::{Hosted, OnForeign, ShardSettings, TurnDone};
+use crate::worker::{Hosted, OnForeign, Running, ShardSettings, TurnDone};
 
 /// How often partitions look for checkpoints, timers and purges.
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(2);
@@ -31,8 +33,9 @@ const WINDOW: Window = Window {
 /// Pause before a reader is opened again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What the engine's thread is made of.
-pub(crate) struct Engine {
+/// What the engine's thread is made of; shared by the threads that follow each other.
+#[derive(Clone)]
+pub(crate) struct EngineParts {
     pub(crate) store: Arc<dyn SharedStore>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) handle: Handle,
@@ -47,9 +50,25 @@ pub(crate) struct Engine {
     pub(crate) closed: Arc<AtomicBool>,
     /// The partitions that are in this thread's hands, for whoever claims them.
     pub(crate) held: Held,
-    pub(crate) partitions: BTreeMap<Part, Holding>,
-    pub(crate) alive: Arc<BTreeSet<String>>,
+    /// Instances whose turns got a thread of this worker stuck.
+    pub(crate) culprits: Arc<Culprits>,
 }
+
+/// The engine's thread.
+pub(crate) struct Engine {
+    parts: EngineParts,
+    /// How many threads were given up before this one.
+    generation: u64,
+    /// What this thread is about to run, for the watchdog.
+    running: Arc<Running>,
+    /// Its readers, for the watchdog.
+    readers: Arc<Readers>,
+    partitions: BTreeMap<Part, Holding>,
+    alive: Arc<BTreeSet<String>>,
+}
+
+/// The readers of a thread's partitions.
+pub(crate) type Readers = Mutex<Vec<AbortHandle>>;
 
 /// The partitions that are in this worker's hands, and since which claim.
 pub(crate) type Held = Arc<Mutex<BTreeMap<Part, Epoch>>>;
@@ -100,13 +119,31 @@ enum What {
 }
 
 impl Engine {
-    /// Rounds until the inbox is closed.
+    /// The thread of a generation.
+    pub(crate) fn new(
+        parts: EngineParts,
+        generation: u64,
+        running: Arc<Running>,
+        readers: Arc<Readers>,
+    ) -> Self {
+        Self {
+            parts,
+            generation,
+            running,
+            readers,
+            partitions: BTreeMap::new(),
+            alive: Arc::default(),
+        }
+    }
+
+    /// Rounds until the inbox is closed, or the thread is given up.
     pub(crate) fn run(mut self) {
         let mut patience = Duration::ZERO;
-        while let Some(inputs) = self.inbox.take(patience) {
-            let now = self.clock.now();
+        while let Some(inputs) = self.parts.inbox.take(self.generation, patience) {
+            let now = self.parts.clock.now();
             let arrived = self.sort(inputs, now);
             self.fetch(&arrived);
+            self.bar_culprits();
             for message in arrived {
                 self.handle(message, now);
             }
@@ -233,8 +270,8 @@ impl Engine {
     fn set_aside(&self, part: &Part, payload: bytes::Bytes, why: String, owed: Option<Settle>) {
         tracing::error!("a message for partition {part} was set aside: {why}");
         let topic = Topic::Inbox(part.clone());
-        let transport = Arc::clone(&self.transport);
-        self.handle.spawn(async move {
+        let transport = Arc::clone(&self.parts.transport);
+        self.parts.handle.spawn(async move {
             if transport.set_aside(&topic, payload, why).await.is_ok() {
                 settle(owed.into_iter().collect());
             }
@@ -252,7 +289,7 @@ impl Engine {
                     local: Some(local.settles),
                 });
             }
-            Some(_) | None => self.desk.forward(local),
+            Some(_) | None => self.parts.desk.forward(local),
         }
     }
 
@@ -273,13 +310,13 @@ impl Engine {
             .into_iter()
             .filter_map(|(part, ids)| {
                 let view = Arc::clone(&self.partitions.get(part)?.partition.view);
-                Some(self.handle.spawn(async move {
+                Some(self.parts.handle.spawn(async move {
                     // What could not be read now is read when it is needed.
                     view.fetch(ids.into_iter().collect()).await.ok();
                 }))
             })
             .collect();
-        self.handle.block_on(async {
+        self.parts.handle.block_on(async {
             for fetch in fetches {
                 fetch.await.ok();
             }
@@ -305,7 +342,7 @@ impl Engine {
         };
         let Some(holding) = self.partitions.get_mut(&part) else {
             // It was lost in this very round.
-            local.into_iter().for_each(|it| self.desk.forward(it));
+            local.into_iter().for_each(|it| self.parts.desk.forward(it));
             return;
         };
         holding.fenced |= client.is_none();
@@ -355,10 +392,17 @@ impl Engine {
     }
 
     fn end_round(&mut self) {
+        // Another thread is at work: what this one has made of its instances is void.
+        if !self.parts.inbox.is_current(self.generation) {
+            return;
+        }
         let mut jobs = Vec::new();
         for holding in self.partitions.values_mut() {
             if holding.left {
                 continue;
+            }
+            for id in holding.partition.shard.struck() {
+                self.parts.culprits.forgive(id);
             }
             holding.partition.view.forget();
             let settles = std::mem::take(&mut holding.settles);
@@ -389,12 +433,22 @@ impl Engine {
             holding.left = holding.leaving;
         }
         if !jobs.is_empty() {
-            self.writer.submit(jobs);
+            self.parts.writer.submit(jobs);
+        }
+    }
+
+    /// Runs no turn of those that got a thread stuck, until that has kept one from running: what
+    /// it was run for comes again.
+    fn bar_culprits(&mut self) {
+        for (id, why) in self.parts.culprits.barred() {
+            for holding in self.partitions.values_mut() {
+                holding.partition.shard.bar(id, why.clone());
+            }
         }
     }
 
     fn patience(&self) -> Duration {
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         let next = self
             .partitions
             .values()
@@ -411,12 +465,12 @@ impl Engine {
             old.reader.abort();
         }
         let view = Arc::new(PartView::new(
-            Arc::clone(&self.store),
+            Arc::clone(&self.parts.store),
             part.clone(),
-            Some(self.handle.clone()),
-            Arc::clone(&self.closed),
+            Some(self.parts.handle.clone()),
+            Arc::clone(&self.parts.closed),
         ));
-        let (inbox, foreign) = (Arc::clone(&self.inbox), part.clone());
+        let (inbox, foreign) = (Arc::clone(&self.parts.inbox), part.clone());
         let on_foreign: OnForeign = Arc::new(move |id, run| {
             let part = foreign.clone();
             inbox.push(Input::Foreign { part, id, run });
@@ -426,27 +480,35 @@ impl Engine {
             part.clone(),
             claim,
             view,
-            &self.me,
-            &self.hosted,
-            &self.settings,
+            &self.parts.me,
+            &self.parts.hosted,
+            &self.parts.settings,
             on_foreign,
             now,
         );
-        let partition = match partition {
+        let mut partition = match partition {
             Ok(partition) => partition,
             Err(error) => {
                 tracing::error!("partition {part} cannot be read, and is left alone: {error}");
                 return self.let_go(&part, epoch);
             }
         };
+        partition.shard.running = Arc::clone(&self.running);
+        partition
+            .shard
+            .leave_stopped(|id| self.parts.culprits.has(id));
         let (close_reader, close) = oneshot::channel();
-        let reader = self.handle.spawn(read(
-            Arc::clone(&self.transport),
-            Arc::clone(&self.inbox),
+        let reader = self.parts.handle.spawn(read(
+            Arc::clone(&self.parts.transport),
+            Arc::clone(&self.parts.inbox),
             part.clone(),
             epoch,
             close,
         ));
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|reader| !reader.is_finished());
+        readers.push(reader.abort_handle());
+        drop(readers);
         tracing::debug!("partition {part} is ours, epoch {}", epoch.0);
         self.partitions.insert(
             part,
@@ -476,11 +538,11 @@ impl Engine {
             close.send(()).ok();
         }
         let (store, held, part) = (
-            Arc::clone(&self.store),
-            Arc::clone(&self.held),
+            Arc::clone(&self.parts.store),
+            Arc::clone(&self.parts.held),
             part.clone(),
         );
-        self.handle.spawn(async move {
+        self.parts.handle.spawn(async move {
             holding.reader.await.ok();
             while let Err(error) = store.release(&part, epoch).await {
                 tracing::warn!("partition {part} cannot be released, trying on: {error}");
@@ -499,7 +561,7 @@ impl Engine {
         if let Some(holding) = self.partitions.remove(part) {
             holding.reader.abort();
         }
-        forget(&self.held, part, epoch);
+        forget(&self.parts.held, part, epoch);
     }
 
     fn drop_part(&mut self, part: &Part) {
@@ -507,7 +569,7 @@ impl Engine {
             holding.reader.abort();
             self.let_go(part, holding.partition.claim().epoch);
             for local in holding.locals {
-                self.desk.forward(local);
+                self.parts.desk.forward(local);
             }
         }
     }
@@ -515,8 +577,8 @@ impl Engine {
     /// Releases a partition that cannot be worked on here. It stays among those held, so that it is
     /// not claimed again at once.
     fn let_go(&self, part: &Part, epoch: Epoch) {
-        let (store, part) = (Arc::clone(&self.store), part.clone());
-        self.handle.spawn(async move {
+        let (store, part) = (Arc::clone(&self.parts.store), part.clone());
+        self.parts.handle.spawn(async move {
             store.release(&part, epoch).await.ok();
         });
     }

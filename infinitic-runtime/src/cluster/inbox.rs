@@ -57,7 +57,7 @@ pub(crate) enum Input {
 }
 
 /// A message from this process to an instance.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Local {
     pub(crate) part: Part,
     pub(crate) to: InstanceId,
@@ -76,6 +76,10 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Input>,
+    /// Messages from this process that the round under way has taken: nobody repeats them.
+    taken: Vec<Local>,
+    /// How many threads were given up.
+    generation: u64,
     sleeps: bool,
     closed: bool,
 }
@@ -95,9 +99,14 @@ impl Inbox {
         }
     }
 
-    /// Takes what is there, waiting at most so long for the first; none when the inbox was closed.
-    pub(crate) fn take(&self, patience: Duration) -> Option<Vec<Input>> {
+    /// Takes what is there, waiting at most so long for the first; none when the inbox was closed,
+    /// or the thread of that generation was given up.
+    pub(crate) fn take(&self, generation: u64, patience: Duration) -> Option<Vec<Input>> {
         let mut state = self.lock();
+        if state.generation != generation {
+            return None;
+        }
+        state.taken.clear();
         if state.waiting.is_empty() && !state.closed {
             state.sleeps = true;
             state = self
@@ -109,11 +118,39 @@ impl Inbox {
                 .0;
             state.sleeps = false;
         }
-        if state.closed {
+        if state.closed || state.generation != generation {
             return None;
         }
         let count = state.waiting.len().min(ROUND_MAX);
-        Some(state.waiting.drain(..count).collect())
+        let round: Vec<Input> = state.waiting.drain(..count).collect();
+        state
+            .taken
+            .extend(round.iter().filter_map(|input| match input {
+                Input::Local(local) => Some(local.clone()),
+                _ => None,
+            }));
+        Some(round)
+    }
+
+    /// Whether the thread of a generation is the one that works.
+    pub(crate) fn is_current(&self, generation: u64) -> bool {
+        self.lock().generation == generation
+    }
+
+    /// Gives the thread of a generation up, and begins the next one: with the messages from this
+    /// process; the partitions, and what the broker brought for them, are read anew. Answers the
+    /// next generation; none when another thread works by now, or none is to.
+    pub(crate) fn give_up(&self, generation: u64) -> Option<u64> {
+        let mut state = self.lock();
+        if state.closed || state.generation != generation {
+            return None;
+        }
+        state.generation += 1;
+        let taken = std::mem::take(&mut state.taken);
+        let waiting = std::mem::take(&mut state.waiting).into_iter();
+        let waiting = waiting.filter(|input| matches!(input, Input::Local(_)));
+        state.waiting = taken.into_iter().map(Input::Local).chain(waiting).collect();
+        Some(state.generation)
     }
 
     /// Nothing is wanted any more.

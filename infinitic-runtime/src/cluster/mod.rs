@@ -18,6 +18,7 @@ mod settle;
 #[doc(hidden)]
 pub mod simulate;
 pub mod store;
+mod stuck;
 pub mod transport;
 mod unwanted;
 mod view;

@@ -1,6 +1,5 @@
 //! A running worker of a cluster: its thread and tasks, and how they start and stop.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -12,19 +11,18 @@ use tokio::task::JoinHandle;
 use super::clock::StoreClock;
 use super::connection::Connection;
 use super::desk::Desk;
-use super::engine::{Engine, Held};
+use super::engine::{EngineParts, Held};
 use super::fleet::Beating;
 use super::inbox::{Inbox, Input};
 use super::parts::PartCounts;
 use super::store::{Beat, Fleet, MemberId, SharedStore};
+use super::stuck::{Engines, LAST_TURN, spawn};
 use super::transport::Transport;
 use super::writer::Writer;
 use crate::clock::{monotonic, random_bits};
 use crate::service::{Concurrency, Executor, HostedServices};
-use crate::worker::{Hosted, ShardSettings, WorkerError};
+use crate::worker::{Hosted, RunningTurn, ShardSettings, WorkerError};
 
-/// Stack of the engine's thread: workflow code runs on it.
-const STACK_BYTES: usize = 8 << 20;
 /// How often a stopping worker looks whether its partitions are handed over.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long the handing over may take; what is not handed over is taken when the lease runs out.
@@ -66,6 +64,18 @@ pub(crate) struct NodeParts {
     pub(crate) concurrency: Concurrency,
     pub(crate) name: String,
     pub(crate) settings: ShardSettings,
+    /// Longest time that a turn may take.
+    pub(crate) turn_limit: Duration,
+}
+
+/// What a worker needs that owns partitions.
+struct Own {
+    store: Arc<dyn SharedStore>,
+    cluster: ClusterSettings,
+    hosted: Hosted,
+    workflows: Vec<WorkflowName>,
+    settings: ShardSettings,
+    turn_limit: Duration,
 }
 
 /// A running worker.
@@ -81,7 +91,10 @@ pub(crate) struct ClusterNode {
     closed: Arc<AtomicBool>,
     beating: Option<JoinHandle<()>>,
     takers: Vec<JoinHandle<()>>,
-    engine: Option<std::thread::JoinHandle<()>>,
+    engines: Option<Arc<Engines>>,
+    watching: Option<JoinHandle<()>>,
+    /// Of a worker without a store: brings ends of attempts to those who own the instances.
+    forwarder: Option<std::thread::JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for ClusterNode {
@@ -103,6 +116,7 @@ impl ClusterNode {
             concurrency,
             name,
             settings,
+            turn_limit,
         } = parts;
         let transport = connection.transport().await?;
         let inbox = Arc::new(Inbox::default());
@@ -115,6 +129,7 @@ impl ClusterNode {
             Arc::clone(&hosted.workflows),
             cluster.tasks_at_home,
             settings.deliveries_max,
+            turn_limit,
         );
         let outcome = {
             let desk = Arc::clone(&desk);
@@ -136,42 +151,56 @@ impl ClusterNode {
             closed: Arc::default(),
             beating: None,
             takers: Vec::new(),
-            engine: None,
+            engines: None,
+            watching: None,
+            forwarder: None,
         };
         let workflows = hosted.names();
         let versions = hosted.workflows.versions();
         if connection.has_store() || !workflows.is_empty() {
             let store = connection.store().await?;
-            node.own(store, &cluster, hosted, workflows, settings, &handle)
-                .await?;
+            let own = Own {
+                store,
+                cluster,
+                hosted,
+                workflows,
+                settings,
+                turn_limit,
+            };
+            node.own(own, &handle).await?;
         } else {
             node.forward_only(&handle);
         }
-        for (workflow, version) in versions {
-            let desk = Arc::clone(&node.desk);
-            node.takers
-                .push(handle.spawn(desk.take_turns(workflow, version)));
-        }
-        for (service, limit) in node.executor.services() {
-            let desk = Arc::clone(&node.desk);
-            node.takers
-                .push(handle.spawn(desk.take(service.clone(), limit)));
-            let desk = Arc::clone(&node.desk);
-            node.takers.push(handle.spawn(desk.hear(service)));
-        }
+        node.take(versions, &handle);
         Ok(node)
     }
 
+    /// Begins to take turns and attempts from the broker.
+    fn take(&mut self, versions: Vec<(WorkflowName, u32)>, handle: &Handle) {
+        for (workflow, version) in versions {
+            let desk = Arc::clone(&self.desk);
+            self.takers
+                .push(handle.spawn(desk.take_turns(workflow, version)));
+        }
+        for (service, limit) in self.executor.services() {
+            let desk = Arc::clone(&self.desk);
+            self.takers
+                .push(handle.spawn(desk.take(service.clone(), limit)));
+            let desk = Arc::clone(&self.desk);
+            self.takers.push(handle.spawn(desk.hear(service)));
+        }
+    }
+
     /// Begins to own partitions.
-    async fn own(
-        &mut self,
-        store: Arc<dyn SharedStore>,
-        cluster: &ClusterSettings,
-        hosted: Hosted,
-        workflows: Vec<WorkflowName>,
-        settings: ShardSettings,
-        handle: &Handle,
-    ) -> Result<(), WorkerError> {
+    async fn own(&mut self, own: Own, handle: &Handle) -> Result<(), WorkerError> {
+        let Own {
+            store,
+            cluster,
+            hosted,
+            workflows,
+            settings,
+            turn_limit,
+        } = own;
         self.make_parts(&store, &workflows, cluster.partitions)
             .await?;
         let clock = Arc::new(StoreClock::default());
@@ -197,7 +226,7 @@ impl ClusterNode {
             beat,
             every: cluster.beat_every,
         };
-        let engine = Engine {
+        let engine = EngineParts {
             store: Arc::clone(&store),
             transport: Arc::clone(&self.transport),
             handle: handle.clone(),
@@ -210,11 +239,12 @@ impl ClusterNode {
             settings,
             closed: Arc::clone(&self.closed),
             held: Arc::clone(&self.held),
-            partitions: BTreeMap::new(),
-            alive: Arc::new(BTreeSet::new()),
+            culprits: Arc::default(),
         };
         handle.spawn(Arc::clone(&writer).run());
-        self.engine = Some(spawn(move || engine.run())?);
+        let engines = Engines::start(engine, turn_limit)?;
+        self.watching = Some(handle.spawn(Arc::clone(&engines).watch()));
+        self.engines = Some(engines);
         self.beating = Some(handle.spawn(beating.run(first)));
         self.writer = Some(writer);
         self.store = Some(store);
@@ -252,7 +282,7 @@ impl ClusterNode {
     fn forward_only(&mut self, handle: &Handle) {
         let (inbox, desk) = (Arc::clone(&self.inbox), Arc::clone(&self.desk));
         let forwards = move || {
-            while let Some(inputs) = inbox.take(LOOK_EVERY * 200) {
+            while let Some(inputs) = inbox.take(0, LOOK_EVERY * 200) {
                 for input in inputs {
                     if let Input::Local(local) = input {
                         desk.forward(local);
@@ -261,16 +291,18 @@ impl ClusterNode {
             }
         };
         let _guard = handle.enter();
-        self.engine = spawn(forwards).ok();
+        self.forwarder = spawn(forwards).ok();
     }
 
     /// Ends when the engine's thread has panicked.
     pub(crate) async fn failed(&self) {
-        while self
-            .engine
-            .as_ref()
-            .is_none_or(|engine| !engine.is_finished())
-        {
+        let has_ended = || {
+            let engines = self.engines.as_ref();
+            let forwarder = self.forwarder.as_ref();
+            engines.is_some_and(|engines| engines.is_finished())
+                || forwarder.is_some_and(std::thread::JoinHandle::is_finished)
+        };
+        while !has_ended() {
             tokio::time::sleep(LOOK_EVERY * 100).await;
         }
     }
@@ -286,7 +318,12 @@ impl ClusterNode {
         for part in self.held_parts() {
             self.inbox.push(Input::Release { part });
         }
+        let turn = self.turn();
         while !self.held_parts().is_empty() && begun.elapsed() < HAND_OVER {
+            // It never ends: what this worker owns is taken when it has left.
+            if turn.is_some() && begun.elapsed() >= LAST_TURN && self.turn() == turn {
+                break;
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
         if let Some(store) = &self.store {
@@ -306,6 +343,11 @@ impl ClusterNode {
         dropped
     }
 
+    /// The turn that the engine's thread is in.
+    fn turn(&self) -> Option<RunningTurn> {
+        self.engines.as_ref().and_then(|engines| engines.turn())
+    }
+
     fn held_parts(&self) -> Vec<super::store::Part> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.keys().cloned().collect()
@@ -317,10 +359,16 @@ impl ClusterNode {
         if let Some(writer) = &self.writer {
             writer.close();
         }
-        if let Some(engine) = self.engine.take()
-            && engine.join().is_err()
+        if let Some(watching) = self.watching.take() {
+            watching.abort();
+        }
+        if let Some(engines) = self.engines.take() {
+            engines.join();
+        }
+        if let Some(forwarder) = self.forwarder.take()
+            && forwarder.join().is_err()
         {
-            tracing::error!("the engine's thread panicked");
+            tracing::error!("the forwarding thread panicked");
         }
     }
 }
@@ -335,15 +383,4 @@ impl Drop for ClusterNode {
         }
         self.end();
     }
-}
-
-fn spawn(body: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, WorkerError> {
-    std::thread::Builder::new()
-        .name("infinitic-engine".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(body)
-        .map_err(|error| WorkerError::System {
-            what: "starting the engine's thread",
-            reason: error.to_string(),
-        })
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::commit::Outgoing;
 use super::shard::Shard;
 use crate::backend::StoreError;
-use crate::workflow::{HostedWorkflows, LiveRun, RunInfo, StepJob};
+use crate::workflow::{HostedWorkflows, LiveRun, RunInfo, StepJob, stopped};
 
 /// A turn for another worker: replay this, and say what the code asks then. Or find the code of a
 /// step in it, and run that.
@@ -74,6 +74,16 @@ impl TurnAway {
             reopening: self.history.reopening,
             commands: count(self.history.commands.len()),
             outcomes: count(self.history.outcomes.len()),
+        }
+    }
+
+    /// What is told of the turn when it does not end.
+    pub(crate) fn stuck(&self, why: String) -> TurnDone {
+        TurnDone {
+            instance: self.instance,
+            run: self.run,
+            stood: self.stood(),
+            report: stopped(why),
         }
     }
 

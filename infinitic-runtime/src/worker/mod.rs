@@ -43,6 +43,7 @@ pub use settings::{Replay, ShardSettings};
 pub(crate) use shard::unreadable;
 pub use shard::{OnForeign, Shard};
 pub use signals::shutdown_signal;
+pub(crate) use watchdog::{Running, RunningTurn};
 
 pub use crate::mailbox::shard_of;
 

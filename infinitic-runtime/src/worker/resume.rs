@@ -32,6 +32,8 @@ pub(super) struct Resuming {
     pub(super) untried: Untried,
     /// Instances whose code does not run in this round, and why.
     barred: BTreeMap<InstanceId, String>,
+    /// Those of them whose code was to run in this round.
+    struck: BTreeSet<InstanceId>,
 }
 
 /// Shared by the threads that follow each other in a shard.
@@ -122,14 +124,31 @@ impl Shard {
         self.resuming.barred.insert(id, why);
     }
 
-    /// Why no turn of an instance may run in this round.
-    pub(super) fn barred(&self, id: InstanceId) -> Option<&str> {
-        self.resuming.barred.get(&id).map(String::as_str)
+    /// Why no turn of an instance may run in this round. Who asks runs none.
+    pub(super) fn barred(&mut self, id: InstanceId) -> Option<&str> {
+        let why = self.resuming.barred.get(&id)?;
+        self.resuming.struck.insert(id);
+        Some(why)
+    }
+
+    /// Instances of which a turn was kept from running in this round.
+    pub(crate) fn struck(&self) -> impl Iterator<Item = InstanceId> + '_ {
+        self.resuming.struck.iter().copied()
+    }
+
+    /// Leaves stopped instances alone that would get another try.
+    pub(crate) fn leave_stopped(&mut self, is_left: impl Fn(InstanceId) -> bool) {
+        let mut deferred = std::mem::take(&mut self.resuming.deferred);
+        let is_stopped =
+            |id: &InstanceId| self.instance(*id).is_some_and(|it| it.stopped.is_some());
+        deferred.retain(|id| !(is_left(*id) && is_stopped(id)));
+        self.resuming.deferred = deferred;
     }
 
     /// The round is over, and its commit on its way.
     pub(crate) fn end_round(&mut self) {
         self.resuming.barred.clear();
+        self.resuming.struck.clear();
         for id in std::mem::take(&mut self.resuming.resumed) {
             self.resuming.untried.remove(id);
         }

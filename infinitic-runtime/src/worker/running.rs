@@ -127,6 +127,7 @@ impl Worker {
             concurrency: self.concurrency,
             name: self.name,
             settings: self.settings,
+            turn_limit: self.turn_limit,
         };
         let mut stop = std::pin::pin!(stop);
         let handle = runtime.0.as_ref().map(|runtime| runtime.handle().clone());

@@ -75,7 +75,7 @@ pub struct Shard {
     /// Makes a commit durable at once; only cautious turns need it.
     pub(super) commit_now: Option<CommitNow>,
     /// What this thread is about to run, for the watchdog.
-    pub(super) running: Arc<super::watchdog::Running>,
+    pub(crate) running: Arc<super::watchdog::Running>,
     /// Code that runs again, and code that must not.
     pub(super) resuming: Resuming,
     /// Instances at rest, if the store is shared.

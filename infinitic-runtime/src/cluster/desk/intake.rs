@@ -13,6 +13,7 @@ use super::{Desk, which, which_step};
 use crate::cluster::partition::is_newer;
 use crate::cluster::settle::{Settle, give_back, settle};
 use crate::cluster::store::Part;
+use crate::cluster::stuck::too_long;
 use crate::cluster::transport::{Acknowledge, Delivery, Reader, Reading, Topic, Window};
 use crate::cluster::wire::Packet;
 use crate::worker::TurnAway;
@@ -205,8 +206,15 @@ impl Desk {
             return;
         }
         // Workflow code does not block for long; should it, only this thread is lost.
-        let Ok(Some(done)) = tokio::task::spawn_blocking(move || turn.run(&workflows)).await else {
-            return self.later(owed);
+        let stuck = turn.stuck(too_long(self.turn_limit));
+        let runs = tokio::task::spawn_blocking(move || turn.run(&workflows));
+        let done = match tokio::time::timeout(self.turn_limit, runs).await {
+            Ok(Ok(Some(done))) => done,
+            Ok(_) => return self.later(owed),
+            Err(_) => {
+                tracing::error!(instance = %instance, "a turn for another worker runs too long");
+                stuck
+            }
         };
         let part = Part::of(&workflow, instance, self.parts.ask(&workflow).await);
         let packet = Packet::TurnDone(Box::new(done));

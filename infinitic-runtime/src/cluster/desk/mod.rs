@@ -45,6 +45,8 @@ pub(crate) struct Desk {
     pub(crate) at_home: bool,
     /// Redeliveries after which an attempt counts as failed.
     pub(crate) deliveries_max: u32,
+    /// Longest time that a turn may take.
+    pub(crate) turn_limit: Duration,
     pub(crate) executor: OnceLock<Executor>,
     /// No attempt starts here any more.
     pub(crate) draining: AtomicBool,
@@ -69,6 +71,10 @@ impl std::fmt::Debug for Desk {
 }
 
 impl Desk {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are what a worker is made of, each once"
+    )]
     pub(crate) fn new(
         transport: Arc<dyn Transport>,
         handle: Handle,
@@ -77,6 +83,7 @@ impl Desk {
         workflows: Arc<HostedWorkflows>,
         at_home: bool,
         deliveries_max: u32,
+        turn_limit: Duration,
     ) -> Arc<Self> {
         let outbox = Outbox::new(Arc::clone(&transport), handle.clone(), String::new());
         Arc::new(Self {
@@ -87,6 +94,7 @@ impl Desk {
             parts,
             at_home,
             deliveries_max,
+            turn_limit,
             executor: OnceLock::new(),
             draining: AtomicBool::new(false),
             origins: Mutex::default(),

@@ -160,10 +160,7 @@ impl Config {
         let (transport, settings): (_, &[(&str, bool)]) = match on_broker {
             true => (
                 "transport.pulsar",
-                &[
-                    ("worker.shards", worker.shards.is_some()),
-                    ("worker.turnLimit", worker.turn_limit.is_some()),
-                ],
+                &[("worker.shards", worker.shards.is_some())],
             ),
             false => (
                 "a transport without a broker",
