@@ -3,8 +3,13 @@
 //! In the end nothing may be lost or doubled, and no message may have been set aside.
 //!
 //! Needs `INFINITIC_SERVERS`, the script that starts servers: those of this test are its own.
-//! `INFINITIC_CHAOS_ORDERS` (600), `INFINITIC_CHAOS_SEED` and `INFINITIC_CHAOS_OUTAGE` (3, the
-//! seconds for which servers are gone) make it another or a longer one.
+//! `INFINITIC_CHAOS_ORDERS` (600), `INFINITIC_CHAOS_SEED`, `INFINITIC_CHAOS_OUTAGE` (3, the seconds
+//! for which servers are gone) and `INFINITIC_CHAOS_TROUBLES` (all twice; names with commas between
+//! them, in order) make it another or a longer one. An outage of ten minutes of each server:
+//!
+//! ```text
+//! INFINITIC_CHAOS_OUTAGE=600 INFINITIC_CHAOS_TROUBLES=KillBroker,KillDatabase
+//! ```
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod chance;
@@ -47,6 +52,9 @@ const ALL: [Trouble; 9] = [
 ];
 /// So often each of them comes.
 const TIMES: usize = 2;
+/// Most memory that a worker may ever have taken, built without optimisation. In an outage of any
+/// length it takes what its limits say.
+const WORKER_BYTES: u64 = 300 << 20;
 
 #[test]
 fn orders_survive_the_end_of_everything_under_them() {
@@ -60,8 +68,7 @@ fn orders_survive_the_end_of_everything_under_them() {
     eprintln!("{count} orders, outages of {outage:?}, {chance:?}");
     let servers = Servers::start(&script);
     let mut shop = Shop::open(&servers, 2);
-    let mut troubles: Vec<Trouble> = (0..TIMES).flat_map(|_| ALL).collect();
-    chance.shuffle(&mut troubles);
+    let troubles = troubles(&mut chance);
     let mut is_long_over = false;
     for (round, mut trouble) in troubles.iter().copied().enumerate() {
         if let Trouble::FreezeLong = trouble
@@ -76,6 +83,11 @@ fn orders_survive_the_end_of_everything_under_them() {
         eprintln!("round {round}: {trouble:?}");
         strike(trouble, &servers, &mut shop, &mut chance, outage);
         shop.until_ended();
+        for worker in &shop.workers {
+            let bytes = worker.peak_memory();
+            eprintln!("a worker took {} MB at most", bytes >> 20);
+            assert!(bytes <= WORKER_BYTES);
+        }
     }
     let audit = shop.audit();
     eprintln!("{audit}");
@@ -126,6 +138,20 @@ fn strike(
         }
         Trouble::CutConnections => servers.cut_connections(),
     }
+}
+
+/// What is to go wrong, in order.
+fn troubles(chance: &mut Chance) -> Vec<Trouble> {
+    let Ok(names) = std::env::var("INFINITIC_CHAOS_TROUBLES") else {
+        let mut troubles: Vec<Trouble> = (0..TIMES).flat_map(|_| ALL).collect();
+        chance.shuffle(&mut troubles);
+        return troubles;
+    };
+    let find = |name: &str| {
+        let found = ALL.into_iter().find(|it| format!("{it:?}") == name);
+        found.unwrap_or_else(|| panic!("no trouble is called `{name}`: there are {ALL:?}"))
+    };
+    names.split(',').map(find).collect()
 }
 
 fn number(variable: &str, default: u64) -> u64 {

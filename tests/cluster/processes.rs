@@ -64,6 +64,15 @@ impl Process {
         assert!(status.unwrap().success());
     }
 
+    /// The most memory that it has taken since it was started last, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next());
+        kilobytes.unwrap().parse::<u64>().unwrap() << 10
+    }
+
     /// Whether it has ended well; none while it runs.
     fn ended(&mut self) -> Option<bool> {
         let status = self.child.as_mut()?.try_wait().unwrap()?;

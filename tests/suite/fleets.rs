@@ -1,10 +1,12 @@
 //! Fleets whose workers do not all host the same: on a cluster, with one worker and with several.
+//! The last of them is a rolling deployment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use infinitic::prelude::*;
+use tokio::sync::{oneshot, watch};
 
 use super::env::{Env, until};
 
@@ -17,6 +19,7 @@ on_a_cluster! {
     turns_that_never_end_are_given_up_and_the_others_go_on,
     a_turn_that_never_ends_elsewhere_is_given_up,
     a_worker_stops_although_a_turn_never_ends,
+    a_rolling_deployment_under_load,
 }
 
 #[service]
@@ -108,7 +111,7 @@ async fn who_leaves_in_order_hands_over_what_it_owned(env: &Env) {
     let host = |worker: Worker| worker.service(twice).workflow(naps);
     let (first, second) = (host(env.worker().await), host(env.worker().await));
     let client = second.client();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (stop, stopped) = oneshot::channel::<()>();
     let leaves = first.run_until(async { drop(stopped.await) });
     let body = async {
         let starts = (0..20).map(|_| client.new_workflow::<naps>().naps(700));
@@ -310,4 +313,82 @@ async fn a_worker_stops_although_a_turn_never_ends(env: &Env) {
     };
     env.run_all(vec![worker], body).await;
     spinner.is_mended.store(true, Ordering::SeqCst);
+}
+
+/// A worker that runs until it is told to leave.
+struct Running {
+    leave: oneshot::Sender<()>,
+    ended: tokio::task::JoinHandle<std::result::Result<(), WorkerError>>,
+}
+
+impl Running {
+    fn begin(worker: Worker) -> Self {
+        let (leave, leaves) = oneshot::channel();
+        let ended = tokio::spawn(worker.run_until(async { drop(leaves.await) }));
+        Self { leave, ended }
+    }
+
+    async fn end(self) {
+        self.leave.send(()).unwrap();
+        self.ended.await.unwrap().unwrap();
+    }
+}
+
+/// Starts instances of whatever version is there, round after round, and counts the rounds.
+async fn load(client: &Client, rounds: &watch::Sender<u32>, over: &watch::Sender<bool>) {
+    let mut number = 0;
+    while !*over.borrow() {
+        let numbers = number..number + 20;
+        let starts = numbers.map(|number| client.new_workflow::<RollingClient>().go(number));
+        let runs = client.dispatch_many(starts).await.unwrap();
+        for (number, run) in (number..).zip(runs) {
+            let ended = run.await.unwrap();
+            let is_one = ended == format!("one {}", (number * 2 + 1) * 2);
+            assert!(is_one || ended == format!("two {}", number * 2), "{ended}");
+        }
+        number += 20;
+        rounds.send_modify(|rounds| *rounds += 1);
+    }
+}
+
+/// First everybody has the old version, then some the new one beside it, then all only the new one.
+/// Tasks are run by a worker that hosts nothing else.
+async fn a_rolling_deployment_under_load(env: &Env) {
+    let server = env.worker_without_store().await.service(twice);
+    let client = server.client();
+    let server = Running::begin(server);
+    let old = |worker: Worker| worker.workflow(RollingV1::default);
+    let new = |worker: Worker| worker.workflow(RollingV2::default);
+    let (rounds, over) = (watch::channel(0).0, watch::channel(false).0);
+    // Two whole rounds: all that was begun before has ended.
+    let two_rounds = async || {
+        let (mut seen, begun) = (rounds.subscribe(), *rounds.borrow());
+        seen.wait_for(|rounds| *rounds >= begun + 2).await.unwrap();
+    };
+    let roll = async {
+        let mut fleet = vec![
+            Running::begin(old(env.worker().await)),
+            Running::begin(old(env.worker().await)),
+        ];
+        two_rounds().await;
+        for _ in 0..2 {
+            fleet.push(Running::begin(new(old(env.worker().await))));
+            fleet.remove(0).end().await;
+            two_rounds().await;
+        }
+        for _ in 0..2 {
+            fleet.push(Running::begin(new(env.worker().await)));
+            fleet.remove(0).end().await;
+            two_rounds().await;
+        }
+        over.send_replace(true);
+        fleet
+    };
+    let (fleet, ()) = tokio::join!(roll, load(&client, &rounds, &over));
+    let last = client.new_workflow::<RollingClient>().go(1).await.unwrap();
+    assert_eq!(last, "two 2");
+    assert!(client.dead_letters(10).await.unwrap().is_empty());
+    for running in fleet.into_iter().chain([server]) {
+        running.end().await;
+    }
 }

@@ -80,6 +80,8 @@ struct State {
     taken: Vec<Local>,
     /// How many threads were given up.
     generation: u64,
+    /// Something that waits wants a round.
+    urgent: bool,
     sleeps: bool,
     closed: bool,
 }
@@ -89,9 +91,11 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Adds something that wants a round.
     pub(crate) fn push(&self, input: Input) {
         let mut state = self.lock();
         state.waiting.push_back(input);
+        state.urgent = true;
         let wake = std::mem::take(&mut state.sleeps);
         drop(state);
         if wake {
@@ -99,21 +103,24 @@ impl Inbox {
         }
     }
 
-    /// Takes what is there, waiting at most so long for the first; none when the inbox was closed,
-    /// or the thread of that generation was given up.
+    /// Adds what is only to be known in the next round, and is no reason for one.
+    pub(crate) fn note(&self, input: Input) {
+        self.lock().waiting.push_back(input);
+    }
+
+    /// Takes what is there, waiting at most so long for something that wants a round; none when the
+    /// inbox was closed, or the thread of that generation was given up.
     pub(crate) fn take(&self, generation: u64, patience: Duration) -> Option<Vec<Input>> {
         let mut state = self.lock();
         if state.generation != generation {
             return None;
         }
         state.taken.clear();
-        if state.waiting.is_empty() && !state.closed {
+        if !state.urgent && !state.closed {
             state.sleeps = true;
             state = self
                 .arrived
-                .wait_timeout_while(state, patience, |state| {
-                    state.waiting.is_empty() && !state.closed
-                })
+                .wait_timeout_while(state, patience, |state| !state.urgent && !state.closed)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
             state.sleeps = false;
@@ -123,6 +130,7 @@ impl Inbox {
         }
         let count = state.waiting.len().min(ROUND_MAX);
         let round: Vec<Input> = state.waiting.drain(..count).collect();
+        state.urgent = !state.waiting.is_empty();
         state
             .taken
             .extend(round.iter().filter_map(|input| match input {
@@ -150,6 +158,7 @@ impl Inbox {
         let waiting = std::mem::take(&mut state.waiting).into_iter();
         let waiting = waiting.filter(|input| matches!(input, Input::Local(_)));
         state.waiting = taken.into_iter().map(Input::Local).chain(waiting).collect();
+        state.urgent = !state.waiting.is_empty();
         Some(state.generation)
     }
 

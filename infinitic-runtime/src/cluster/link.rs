@@ -36,6 +36,9 @@ const WINDOW: Window = Window {
     bytes: 16 << 20,
 };
 
+/// Attached instances whose workflow a client remembers, at most.
+const REMEMBERED: usize = 10_000;
+
 /// A client's way to a cluster. Connects at its first use.
 pub(crate) struct ClusterLink {
     connection: Arc<Connection>,
@@ -46,6 +49,8 @@ pub(crate) struct ClusterLink {
     drawn: AtomicU64,
     routing: AtomicU16,
     waiting: Arc<Waiting>,
+    /// Of which workflow instances are that were asked of all.
+    known: Mutex<HashMap<InstanceId, WorkflowName>>,
 }
 
 /// What there is once the client is connected.
@@ -88,6 +93,7 @@ impl ClusterLink {
             drawn: AtomicU64::new(0),
             routing: AtomicU16::new((random_bits() & 0xffff) as u16),
             waiting: Arc::default(),
+            known: Mutex::default(),
         })
     }
 
@@ -201,6 +207,10 @@ impl ClusterLink {
     /// Asks all workflows, since nobody knows of which one the instance is: the one that has it
     /// answers with something else than that it has not.
     async fn ask_all(self: Arc<Self>, to: InstanceId, ask: Ask) -> Result<Answer, ClientError> {
+        let known = self.known().get(&to).cloned();
+        if let Some(workflow) = known {
+            return self.ask_workflow(workflow, to, ask).await;
+        }
         let workflows = self
             .live()
             .await?
@@ -211,7 +221,10 @@ impl ClusterLink {
         let mut asked = tokio::task::JoinSet::new();
         for workflow in workflows {
             let (link, ask) = (Arc::clone(&self), ask.clone());
-            asked.spawn(link.ask_workflow(workflow, to, ask));
+            asked.spawn(async move {
+                let answer = link.ask_workflow(workflow.clone(), to, ask).await;
+                (workflow, answer)
+            });
         }
         let unknown = FailureRecord::new(
             FailureKind::UnknownInstance,
@@ -219,16 +232,27 @@ impl ClusterLink {
         );
         let mut nobody = Ok(Answer::Refused(Box::new(unknown)));
         while let Some(answer) = asked.join_next().await {
-            let Ok(answer) = answer else { continue };
+            let Ok((workflow, answer)) = answer else {
+                continue;
+            };
             let is_unknown = matches!(&answer, Ok(Answer::Refused(failure))
                 if failure.kind == FailureKind::UnknownInstance);
             if is_unknown || answer.is_err() {
                 nobody = answer;
             } else {
+                let mut known = self.known();
+                if known.len() >= REMEMBERED {
+                    known.clear();
+                }
+                known.insert(to, workflow);
                 return answer;
             }
         }
         nobody
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<InstanceId, WorkflowName>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -113,6 +113,18 @@ pub struct PartCommit {
     pub ops: Vec<RowOp>,
 }
 
+impl PartCommit {
+    /// Takes the rows out.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            part: self.part.clone(),
+            history: std::mem::take(&mut self.history),
+            ops: std::mem::take(&mut self.ops),
+            ..*self
+        }
+    }
+}
+
 /// What became of a [`PartCommit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {

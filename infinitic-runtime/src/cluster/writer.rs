@@ -153,7 +153,7 @@ impl Writer {
                 }
                 continue;
             }
-            let Some((written, tried)) = self.write(&batch).await else {
+            let Some((written, tried)) = self.write(&mut batch).await else {
                 return;
             };
             for (job, written) in batch.into_iter().zip(written) {
@@ -178,7 +178,7 @@ impl Writer {
                     continue;
                 }
                 let number = job.round.number;
-                self.inbox.push(Input::Durable {
+                self.inbox.note(Input::Durable {
                     part,
                     epoch,
                     number,
@@ -213,12 +213,13 @@ impl Writer {
     }
 
     /// Writes until the store has answered, and says whether it took more than one call; none when
-    /// the writer was closed meanwhile.
-    async fn write(&self, batch: &[Job]) -> Option<(Vec<Written>, bool)> {
+    /// the writer was closed meanwhile. Takes the rows out of the rounds.
+    async fn write(&self, batch: &mut [Job]) -> Option<(Vec<Written>, bool)> {
+        let is_written: Vec<bool> = batch.iter().map(Job::is_written).collect();
         let commits: Vec<PartCommit> = batch
-            .iter()
+            .iter_mut()
             .filter(|job| job.is_written())
-            .map(|job| job.round.commit.clone())
+            .map(|job| job.round.commit.take())
             .collect();
         let (written, tried) = if commits.is_empty() {
             (Vec::new(), false)
@@ -226,8 +227,8 @@ impl Writer {
             self.write_until_answered(commits).await?
         };
         let mut written = written.into_iter();
-        let all = batch.iter().map(|job| {
-            if !job.is_written() {
+        let all = is_written.into_iter().map(|is_written| {
+            if !is_written {
                 return Written::Done { lost: Vec::new() };
             }
             written.next().unwrap_or(Written::NotOwner)
@@ -367,7 +368,7 @@ impl Writer {
         settle(settles);
         if !ids.is_empty() {
             let part = part.clone();
-            self.inbox.push(Input::InBroker { part, epoch, ids });
+            self.inbox.note(Input::InBroker { part, epoch, ids });
         }
         if last {
             self.inbox.push(Input::Last { part, epoch });
