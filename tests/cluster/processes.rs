@@ -130,7 +130,13 @@ impl Shop {
             }
         };
         let mut workers: Vec<Process> = (0..workers)
-            .map(|number| process(&format!("worker-{number}"), &["worker"]))
+            .map(|number| {
+                let mut worker = process(&format!("worker-{number}"), &["worker"]);
+                // As in the middle of an upgrade: neighbours write formats that differ by one.
+                let format = (number % 2 + 1).to_string();
+                worker.variables.push(("ORDERS_FORMAT".to_owned(), format));
+                worker
+            })
             .collect();
         workers.iter_mut().for_each(Process::start);
         let client = process("client", &[]);

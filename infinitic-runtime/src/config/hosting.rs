@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use infinitic_core::codec;
 use infinitic_core::names::{ServiceName, WorkflowName};
 
 use super::Setting;
@@ -42,6 +43,8 @@ pub struct WorkerConfig {
     pub retention: Option<Duration>,
     /// Longest time of one turn.
     pub turn_limit: Option<Duration>,
+    /// The format that the process writes.
+    pub write_format: Option<u8>,
     /// Live futures that stay in memory, for each shard.
     pub warm_instances: Option<usize>,
     /// States of open instances that stay in memory, for each shard.
@@ -127,6 +130,7 @@ impl WorkerConfig {
             max_deliveries: section.whole("maxDeliveries", 1..=1_000),
             retention: section.time("retention"),
             turn_limit: section.time("turnLimit"),
+            write_format: section.whole("writeFormat", codec::DEFAULT..=codec::NEWEST),
             warm_instances: section.whole("warmInstances", 1..=10_000_000),
             cached_instances: section.whole("cachedInstances", 1..=10_000_000),
         }

@@ -279,6 +279,22 @@ impl Worker {
         self
     }
 
+    /// The format that **this process** writes, in its store and to others: 1 unless told
+    /// otherwise, which the release before this one reads; 2 adds a checksum to each row and
+    /// message, so that a store that gives back something else is found out. Both are read, always.
+    ///
+    /// Choose a newer format when every worker and client runs a release that reads it: an older
+    /// one leaves alone what it cannot read, and waits for a newer worker.
+    ///
+    /// [`Worker::run`] tells [`WorkerError::Format`] when this release does not write the format.
+    #[must_use]
+    pub fn write_format(mut self, format: u8) -> Self {
+        if let Err(error) = infinitic_core::codec::write_format(format) {
+            self.error.get_or_insert_with(|| error.into());
+        }
+        self
+    }
+
     /// Whether and when a turn is tried again that cannot go on: one whose code panics, diverges
     /// from its history or waits for something foreign. Never, unless told otherwise: such an
     /// instance stands still until it is mended, as nearly all such faults are of the code. A

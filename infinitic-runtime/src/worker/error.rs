@@ -35,6 +35,9 @@ pub enum WorkerError {
     /// The same task was hosted twice.
     #[error(transparent)]
     ServiceTwice(#[from] HostError),
+    /// A format was asked for that this release does not write.
+    #[error("`write_format`: {0}")]
+    Format(#[from] infinitic_core::codec::UnknownFormat),
     /// The operating system refused something that a worker needs.
     #[error("{what}: {reason}")]
     System {

@@ -77,6 +77,13 @@ pub(in crate::config) const WORKER: Keys = Keys {
              stopped.",
         ),
         key(
+            "writeFormat",
+            "a whole number from 1 to 2, such as 1",
+            "1",
+            "The format that the process writes: 2 adds checksums, once every worker and client \
+             reads it.",
+        ),
+        key(
             "warmInstances",
             "a whole number from 1 to 10000000, such as 10000",
             "10000",

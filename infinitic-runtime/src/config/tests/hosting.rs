@@ -19,8 +19,8 @@ fn wrong(rest: &str, expected: &str) {
 fn every_key_of_a_worker_is_read() {
     let worker = with(
         "worker: { concurrency: 1, shards: 2, partitions: 3, tasksAtHome: false, maxDeliveries: 4, \
-         beat: 2s, lease: 4s, retention: 1d12h, turnLimit: 500ms, warmInstances: 5, \
-         cachedInstances: 6 }\n",
+         beat: 2s, lease: 4s, retention: 1d12h, turnLimit: 500ms, writeFormat: 2, \
+         warmInstances: 5, cachedInstances: 6 }\n",
     )
     .worker;
     assert_eq!((worker.concurrency, worker.shards), (Some(1), Some(2)));
@@ -33,6 +33,7 @@ fn every_key_of_a_worker_is_read() {
     assert_eq!(worker.lease, Some(Duration::from_secs(4)));
     assert_eq!(worker.retention, Some(Duration::from_secs(36 * 3_600)));
     assert_eq!(worker.turn_limit, Some(Duration::from_millis(500)));
+    assert_eq!(worker.write_format, Some(2));
     assert_eq!(
         (worker.warm_instances, worker.cached_instances),
         (Some(5), Some(6))

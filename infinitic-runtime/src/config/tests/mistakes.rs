@@ -78,7 +78,7 @@ fn wrong_types_are_told() {
         &with("worker: 5\n"),
         "a.yml:2:9: `worker` is a single value; it takes a mapping of keys: `concurrency`, \
          `shards`, `partitions`, `tasksAtHome`, `maxDeliveries`, `beat`, `lease`, `retention`, \
-         `turnLimit`, \
+         `turnLimit`, `writeFormat`, \
          `warmInstances`, `cachedInstances`",
     );
     refused(

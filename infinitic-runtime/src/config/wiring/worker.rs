@@ -107,6 +107,9 @@ impl Worker {
         if let Some(limit) = settings.turn_limit {
             self = self.turn_limit(limit);
         }
+        if let Some(format) = settings.write_format {
+            self = self.write_format(format);
+        }
         if let Some(grace) = config.transport.shutdown_grace {
             self = self.grace(grace);
         }

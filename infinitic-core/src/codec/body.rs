@@ -1,4 +1,5 @@
-//! Format 1: `bincode` 2 with its standard configuration (little endian, variable-length integers).
+//! The body of formats 1 and 2: `bincode` 2 with its standard configuration (little endian,
+//! variable-length integers).
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,8 +9,6 @@ use crate::entry::Entry;
 use crate::ids::InstanceId;
 use crate::instance::Status;
 use crate::message::Message;
-
-const VERSION: u8 = 1;
 
 fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<BLOB_BYTES_MAX>()
@@ -45,15 +44,12 @@ fn whole<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, Dec
     })
 }
 
-pub(super) fn encode_row(header: RowHeader, entries: &[Entry]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(160);
-    bytes.push(VERSION);
-    append(&mut bytes, &header.status);
-    append(&mut bytes, &header.commit);
+pub(super) fn append_row(bytes: &mut Vec<u8>, header: RowHeader, entries: &[Entry]) {
+    append(bytes, &header.status);
+    append(bytes, &header.commit);
     for entry in entries {
-        append(&mut bytes, entry);
+        append(bytes, entry);
     }
-    bytes
 }
 
 pub(super) fn decode_row(bytes: &[u8]) -> Result<(RowHeader, Vec<Entry>), DecodeError> {
@@ -71,11 +67,9 @@ pub(super) fn decode_row(bytes: &[u8]) -> Result<(RowHeader, Vec<Entry>), Decode
     Ok((RowHeader { status, commit }, entries))
 }
 
-pub(super) fn encode_message(to: InstanceId, message: &Message) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    append(&mut bytes, &to);
-    append(&mut bytes, message);
-    bytes
+pub(super) fn append_message(bytes: &mut Vec<u8>, to: InstanceId, message: &Message) {
+    append(bytes, &to);
+    append(bytes, message);
 }
 
 pub(super) fn decode_message(bytes: &[u8]) -> Result<(InstanceId, Message), DecodeError> {
@@ -83,10 +77,8 @@ pub(super) fn decode_message(bytes: &[u8]) -> Result<(InstanceId, Message), Deco
     Ok((to, whole(&bytes[read..], "message")?))
 }
 
-pub(super) fn encode_value<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    append(&mut bytes, value);
-    bytes
+pub(super) fn append_value<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
+    append(bytes, value);
 }
 
 pub(super) fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
