@@ -25,6 +25,10 @@ use crate::worker::{Hosted, OnForeign, Running, ShardSettings, TurnDone};
 
 /// How often partitions look for checkpoints, timers and purges.
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(2);
+/// Timers rung in one round, over all partitions.
+const TIMERS_AT_ONCE: usize = 16_384;
+/// Of one partition at least, however many ring.
+const TIMERS_EACH_MIN: usize = 512;
 /// Packets of one partition that were not acknowledged yet.
 const WINDOW: Window = Window {
     messages: 256,
@@ -142,12 +146,13 @@ impl Engine {
         while let Some(inputs) = self.parts.inbox.take(self.generation, patience) {
             let now = self.parts.clock.now();
             let arrived = self.sort(inputs, now);
-            self.fetch(&arrived);
+            let timers = self.timers_each(now);
+            self.fetch(&arrived, now, timers);
             self.bar_culprits();
             for message in arrived {
                 self.handle(message, now);
             }
-            self.tick(now);
+            self.tick(now, timers);
             self.end_round();
             patience = self.patience();
         }
@@ -293,13 +298,36 @@ impl Engine {
         }
     }
 
-    /// Reads the histories of instances that are not in memory: all at once.
-    fn fetch(&self, arrived: &[Arrived]) {
-        let mut wanted: BTreeMap<&Part, BTreeSet<InstanceId>> = BTreeMap::new();
-        for message in arrived {
-            if let Some(holding) = self.partitions.get(&message.part) {
-                let missing = holding.partition.missing(std::iter::once(&message.to));
-                wanted.entry(&message.part).or_default().extend(missing);
+    /// How many timers each partition may ring in this round. Many that are due together are best
+    /// rung in one: smaller rounds cost more calls of the store than they gain in overlap.
+    fn timers_each(&self, now: Timestamp) -> usize {
+        let partitions = self.partitions.values();
+        let is_due = |holding: &&Holding| {
+            let next = holding.partition.shard.next_timer();
+            next.is_some_and(|next| next <= now)
+        };
+        let ringing = partitions.filter(is_due).count();
+        (TIMERS_AT_ONCE / ringing.max(1)).max(TIMERS_EACH_MIN)
+    }
+
+    /// Reads what the round will want of histories: all at once.
+    fn fetch(&self, arrived: &[Arrived], now: Timestamp, timers: usize) {
+        let mut wanted: BTreeMap<&Part, BTreeSet<InstanceId>> = self
+            .partitions
+            .iter()
+            .filter(|(_, holding)| !holding.left)
+            .map(|(part, holding)| (part, holding.partition.upcoming(now, timers)))
+            .collect();
+        for Arrived { part, to, what, .. } in arrived {
+            let Some(holding) = self.partitions.get(part) else {
+                continue;
+            };
+            let is_wanted = match what {
+                What::Message(message) => holding.partition.must_read(message, *to),
+                What::Turn(_) => holding.partition.shard.instance(*to).is_none(),
+            };
+            if is_wanted {
+                wanted.entry(part).or_default().insert(*to);
             }
         }
         wanted.retain(|_, ids| !ids.is_empty());
@@ -371,7 +399,7 @@ impl Engine {
         }
     }
 
-    fn tick(&mut self, now: Timestamp) {
+    fn tick(&mut self, now: Timestamp, timers: usize) {
         let alive = Arc::clone(&self.alive);
         let is_alive = |member: &str| alive.contains(member);
         for (part, holding) in &mut self.partitions {
@@ -382,7 +410,7 @@ impl Engine {
             if maintain {
                 holding.maintained = now;
             }
-            if let Err(error) = holding.partition.tick(now, maintain, &is_alive) {
+            if let Err(error) = holding.partition.tick(now, maintain, timers, &is_alive) {
                 tracing::error!("reading partition {part} failed: {error}");
             }
             if holding.leaving {

@@ -23,9 +23,6 @@ use crate::worker::{
 };
 use crate::workflow::StepJob;
 
-/// Timers rung in one round at most.
-const TIMERS_AT_ONCE: usize = 512;
-
 /// Whether a member of the fleet is alive, as far as is known.
 pub(crate) type IsAlive<'a> = &'a dyn Fn(&str) -> bool;
 
@@ -157,13 +154,20 @@ impl Partition {
         })
     }
 
-    /// The instances of messages that are not in memory: their histories are worth fetching.
-    pub(crate) fn missing<'a>(
-        &self,
-        to: impl Iterator<Item = &'a InstanceId>,
-    ) -> BTreeSet<InstanceId> {
-        to.filter(|id| self.shard.instance(**id).is_none())
-            .copied()
+    /// Whether rows of an instance must be read for a message to it: those of one that is not in
+    /// memory, and of one whose code must be replayed.
+    pub(crate) fn must_read(&self, what: &Message, to: InstanceId) -> bool {
+        let runs_no_code = matches!(what, Message::ClientWaits { .. } | Message::Inspect { .. });
+        match self.shard.instance(to) {
+            Some(_) => !runs_no_code && self.shard.is_cold(to),
+            None => true,
+        }
+    }
+
+    /// The instances whose code the next tick runs and must replay.
+    pub(crate) fn upcoming(&self, now: Timestamp, timers: usize) -> BTreeSet<InstanceId> {
+        let ids = self.shard.due(now, timers).chain(self.shard.resumes_next());
+        ids.filter(|id| self.shard.instance(*id).is_none() || self.shard.is_cold(*id))
             .collect()
     }
 
@@ -231,7 +235,8 @@ impl Partition {
         self.shard.turn_done(done, now)
     }
 
-    /// Lets time pass: code that is to run again, timers that are due, records whose time is over.
+    /// Lets time pass: code that is to run again, timers that are due (so many at most), records
+    /// whose time is over.
     ///
     /// # Errors
     /// When rows cannot be read; what was not done is done later.
@@ -239,11 +244,12 @@ impl Partition {
         &mut self,
         now: Timestamp,
         maintain: bool,
+        timers: usize,
         is_alive: IsAlive<'_>,
     ) -> Result<(), StoreError> {
         self.shard.resume(now)?;
         self.adopt_orphans(now, is_alive)?;
-        self.shard.ring(now, TIMERS_AT_ONCE)?;
+        self.shard.ring(now, timers)?;
         if maintain {
             if self.shard.wants_checkpoint() {
                 self.shard.take_checkpoint(now);

@@ -23,6 +23,9 @@ use crate::backend::StoreError;
 use crate::worker::{Hosted, OnForeign, ShardSettings, TurnAway, TurnDone, Which};
 use crate::workflow::StepJob;
 
+/// Timers that a partition rings in one round at most.
+const TIMERS_AT_ONCE: usize = 512;
+
 /// A partition in the hands of its owner, over a store that answers at once.
 #[derive(Debug)]
 pub struct Owner(Partition);
@@ -160,13 +163,19 @@ impl Owner {
         self.0.claim().epoch
     }
 
-    /// Reads the histories of these instances at once, unless they are in memory.
-    pub fn fetch(&self, ids: &[InstanceId]) {
-        let missing = self.0.missing(ids.iter());
-        if missing.is_empty() {
+    /// Reads what the round will want of histories at once: of these instances, and of those whose
+    /// code the tick runs.
+    pub fn fetch(&self, ids: &[InstanceId], now: Timestamp) {
+        let mut wanted = self.0.upcoming(now, TIMERS_AT_ONCE);
+        let is_wanted = |id: &InstanceId| {
+            let shard = &self.0.shard;
+            shard.instance(*id).is_none() || shard.is_cold(*id)
+        };
+        wanted.extend(ids.iter().copied().filter(is_wanted));
+        if wanted.is_empty() {
             return;
         }
-        let fetch = self.0.view.fetch(missing.into_iter().collect());
+        let fetch = self.0.view.fetch(wanted.into_iter().collect());
         // The store answers at once; what could not be read now is read when it is needed.
         let _ = pin!(fetch).poll(&mut Context::from_waker(Waker::noop()));
     }
@@ -208,7 +217,7 @@ impl Owner {
         maintain: bool,
         is_alive: &dyn Fn(&str) -> bool,
     ) -> Result<(), StoreError> {
-        self.0.tick(now, maintain, is_alive)
+        self.0.tick(now, maintain, TIMERS_AT_ONCE, is_alive)
     }
 
     /// When it wants to be ticked again.

@@ -101,6 +101,12 @@ impl Shard {
         !self.resuming.deferred.is_empty()
     }
 
+    /// The instances that [`Shard::resume`] lets go on next.
+    pub(crate) fn resumes_next(&self) -> impl Iterator<Item = InstanceId> + '_ {
+        let deferred = self.resuming.deferred.iter().copied();
+        deferred.take(RESUMED_AT_ONCE)
+    }
+
     /// Lets some of the instances go on whose code is to run after a start.
     ///
     /// # Errors

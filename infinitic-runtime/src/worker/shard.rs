@@ -348,6 +348,24 @@ impl Shard {
         self.timers.first().map(|(due, _)| *due)
     }
 
+    /// The instances of the timers that ring next, at most `limit` of them.
+    pub(crate) fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Iterator<Item = InstanceId> + '_ {
+        let due = self.timers.iter().take_while(move |(due, _)| *due <= now);
+        due.take(limit).map(|(_, timer)| timer.id.instance)
+    }
+
+    /// Whether a turn of an instance in memory must read rows first: its code is to be replayed.
+    pub(crate) fn is_cold(&self, id: InstanceId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| {
+            let first_unsynced = slot.unsynced.front().map_or(slot.rows, |(_, row, _)| *row);
+            slot.live.is_none() && slot.history.is_none() && first_unsynced > 0
+        })
+    }
+
     /// Rings the timers that are due, at most `limit` of them.
     ///
     /// # Errors

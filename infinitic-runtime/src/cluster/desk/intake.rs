@@ -143,14 +143,16 @@ impl Desk {
     }
 
     async fn open(&self, topic: &Topic, reading: Reading, window: Window) -> Box<dyn Reader> {
-        let mut told = HashSet::new();
+        let (mut told, mut has_tried) = (HashSet::new(), false);
         loop {
             match self.transport.read(topic, reading, window).await {
                 Ok(reader) => return reader,
                 Err(error) => {
-                    if told.insert(error.to_string()) {
+                    // Two workers that subscribe at the same time: the broker lets one try again.
+                    if has_tried && told.insert(error.to_string()) {
                         tracing::error!("{topic} cannot be read, trying on: {error}");
                     }
+                    has_tried = true;
                     tokio::time::sleep(PAUSE).await;
                 }
             }

@@ -1,7 +1,6 @@
 //! A member's engine: rounds over its partitions, in the order of the runtime's
 //! `cluster/engine.rs`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +81,7 @@ impl World {
             .iter()
             .all(|input| matches!(input, Input::Durable { .. }));
         let arrived = self.sort(member, inputs, now);
-        fetch(member, &arrived);
+        fetch(member, &arrived, now);
         for message in arrived {
             self.handle(member, message, now);
         }
@@ -404,16 +403,12 @@ impl World {
     }
 }
 
-/// Reads the histories of instances that are not in memory: all at once.
-fn fetch(member: &Member, arrived: &[Arrived]) {
-    let mut wanted: BTreeMap<&Part, Vec<InstanceId>> = BTreeMap::new();
-    for message in arrived {
-        wanted.entry(&message.part).or_default().push(message.to);
-    }
-    for (part, ids) in wanted {
-        if let Some(holding) = member.partitions.get(part) {
-            holding.owner.fetch(&ids);
-        }
+/// Reads what the round will want of histories: all at once.
+fn fetch(member: &Member, arrived: &[Arrived], now: Timestamp) {
+    for (part, holding) in &member.partitions {
+        let ids = arrived.iter().filter(|message| message.part == *part);
+        let ids: Vec<InstanceId> = ids.map(|message| message.to).collect();
+        holding.owner.fetch(&ids, now);
     }
 }
 
