@@ -160,6 +160,7 @@ pub enum Effect {
     },
     /// Nothing is left to do: keep the record for the retention time.
     EndInstance,
-    /// The instance's record is live again.
+    /// The instance's record is live again. The first of all effects: a turn may commit before it
+    /// runs, and what is open must be listed by then.
     ReopenInstance,
 }

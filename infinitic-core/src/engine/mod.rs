@@ -165,7 +165,8 @@ impl Step {
         if is_ended && !was_ended {
             self.effects.push(Effect::EndInstance);
         } else if was_ended && !is_ended {
-            self.effects.push(Effect::ReopenInstance);
+            // Before any code runs: what a cautious turn commits must be found again.
+            self.effects.insert(0, Effect::ReopenInstance);
         }
         Applied {
             instance: Some(self.instance),

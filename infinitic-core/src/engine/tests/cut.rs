@@ -49,7 +49,7 @@ fn a_new_command_never_gets_the_outcome_of_the_old_one() {
     let mut s = three_in_a_row();
     s.retry_turn(1).gives(
         &["reopened, 1 commands, 1 outcomes, open []"],
-        &["drop run", "replay", "tell 9: done", "reopen instance"],
+        &["reopen instance", "drop run", "replay", "tell 9: done"],
     );
     s.turn([task("new")]);
     s.gives(&["call of task `Bank.new`"], &["task #1 r1 s0 a0"]);

@@ -21,13 +21,13 @@ fn retry_tasks_starts_the_failed_task_anew() {
     s.gives(
         &["reopened, 1 commands, 0 outcomes, open [#0 r0 s1 a0]"],
         &[
+            "reopen instance",
             "drop run",
             "replay",
             // The limit is armed anew.
             "arm Deadline #0 r0 +1090",
             "task #0 r0 s1 a0",
             "tell 8: done",
-            "reopen instance",
         ],
     );
     assert_eq!(s.status(), Status::Running);
@@ -68,7 +68,7 @@ fn a_task_that_fails_again_is_retried_again() {
         s.attempt(0, fails("boom", None)).turn([end_failed_by(id)]);
         s.retry_tasks(1);
         let task = format!("task #0 r0 s{sequence} a0");
-        assert_eq!(words::effect(&s.effects[2]), task);
+        assert_eq!(words::effect(&s.effects[3]), task);
         assert_eq!(s.command(0), id, "its id stays");
     }
 }
@@ -112,11 +112,11 @@ fn a_task_completed_after_the_cut_is_told_again() {
             "#2 value 8",
         ],
         &[
+            "reopen instance",
             "drop run",
             "replay",
             "task #0 r0 s1 a0",
             "tell 8: done",
-            "reopen instance",
         ],
     );
     assert_eq!(s.run().open.len(), 1);
@@ -136,12 +136,12 @@ fn other_failed_tasks_after_the_cut_are_started_anew_too() {
             "#2 value 8",
         ],
         &[
+            "reopen instance",
             "drop run",
             "replay",
             "task #0 r0 s1 a0",
             "task #1 r0 s1 a0",
             "tell 8: done",
-            "reopen instance",
         ],
     );
 }
@@ -156,11 +156,11 @@ fn a_caught_failure_is_over() {
     s.gives(
         &["reopened, 2 commands, 1 outcomes, open [#1 r0 s1 a0]"],
         &[
+            "reopen instance",
             "drop run",
             "replay",
             "task #1 r0 s1 a0",
             "tell 8: done",
-            "reopen instance",
         ],
     );
 }
@@ -218,7 +218,7 @@ fn retry_turn_of_a_run_that_failed_at_once_runs_it_again() {
     let mut s = Scenario::with([end_failed()]);
     s.retry_turn(0).gives(
         &["reopened, 0 commands, 0 outcomes, open []"],
-        &["drop run", "replay", "tell 9: done", "reopen instance"],
+        &["reopen instance", "drop run", "replay", "tell 9: done"],
     );
     s.turn([end_ok()]);
     assert_eq!(s.status(), Status::Completed);
@@ -235,7 +235,7 @@ fn retry_turn_tells_a_failed_task_again() {
             "reopened, 1 commands, 0 outcomes, open [#0 r0 s1 a0]",
             "#0 failed boom",
         ],
-        &["drop run", "replay", "tell 9: done", "reopen instance"],
+        &["reopen instance", "drop run", "replay", "tell 9: done"],
     );
 }
 
@@ -251,7 +251,7 @@ fn the_last_turn_is_not_that_of_an_outcome_after_the_end() {
             "#0 value 7",
             "#1 value 8",
         ],
-        &["drop run", "replay", "tell 9: done", "reopen instance"],
+        &["reopen instance", "drop run", "replay", "tell 9: done"],
     );
 }
 
@@ -273,13 +273,13 @@ fn steps_and_timers_that_the_end_dropped_go_on_after_the_replay() {
     s.retry_tasks(3).gives(
         &["reopened, 3 commands, 0 outcomes, open [#0 r0 s1 a0, #1 r0 s1 a0, #2 r0 s1 a0]"],
         &[
+            "reopen instance",
             "drop run",
             "replay",
             "task #0 r0 s1 a0",
             "step #1 r0 s1 a0",
             "arm Timer #2 r0 +50",
             "tell 8: done",
-            "reopen instance",
         ],
     );
     // The end of the attempt that was cancelled does not count for the new one.
