@@ -191,15 +191,19 @@ impl Env {
         worker.replay(self.replay).grace(GRACE)
     }
 
-    /// A worker of a cluster that owns nothing.
-    pub(crate) async fn worker_without_store(&self) -> Worker {
-        let transport: Arc<dyn Transport> = match &self.store {
+    /// A way to the broker of a cluster.
+    pub(crate) async fn transport(&self) -> Arc<dyn Transport> {
+        match &self.store {
             Store::Cluster(broker, _) => Arc::new(broker.transport()),
             #[cfg(feature = "cluster")]
             Store::Servers(servers) => servers.transport().await,
             Store::Memory(_) | Store::Embedded(_) => panic!("on clusters only"),
-        };
-        Worker::cluster(transport, None, quick()).grace(GRACE)
+        }
+    }
+
+    /// A worker of a cluster that owns nothing.
+    pub(crate) async fn worker_without_store(&self) -> Worker {
+        Worker::cluster(self.transport().await, None, quick()).grace(GRACE)
     }
 
     /// Runs workers while `body` does, then drains them.

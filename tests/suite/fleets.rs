@@ -5,7 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use infinitic::prelude::*;
+use infinitic_core::names::{ServiceName, WorkflowName};
+use infinitic_runtime::cluster::store::Part;
+use infinitic_runtime::cluster::transport::{DeadLetter, Topic};
 use tokio::sync::{oneshot, watch};
 
 use super::env::{Env, until};
@@ -20,6 +24,7 @@ on_a_cluster! {
     a_turn_that_never_ends_elsewhere_is_given_up,
     a_worker_stops_although_a_turn_never_ends,
     a_rolling_deployment_under_load,
+    what_nobody_can_read_is_set_aside_and_the_others_go_on,
 }
 
 #[service]
@@ -391,4 +396,58 @@ async fn a_rolling_deployment_under_load(env: &Env) {
     for running in fleet.into_iter().chain([server]) {
         running.end().await;
     }
+}
+
+/// What is no message of ours, of any release.
+const GARBAGE: [&[u8]; 3] = [b"", &[0, 1, 2], &[1, 0xff, 0xff, 0xff]];
+
+async fn what_nobody_can_read_is_set_aside_and_the_others_go_on(env: &Env) {
+    let worker = env.worker().await.service(twice).workflow(naps);
+    let client = worker.client();
+    let transport = env.transport().await;
+    let body = async {
+        // Makes all topics.
+        assert_eq!(client.new_workflow::<naps>().naps(1).await.unwrap(), 3);
+        let (workflow, service) = (WorkflowName::known("naps"), ServiceName::known("twice"));
+        let part = |number| Part {
+            workflow: workflow.clone(),
+            number,
+        };
+        let topics = [
+            Topic::Inbox(part(0)),
+            Topic::Inbox(part(3)),
+            Topic::Tasks(service.clone()),
+            Topic::Turns(workflow.clone(), 0),
+        ];
+        for topic in &topics {
+            for garbage in GARBAGE {
+                let sent = transport.send(topic, Bytes::from_static(garbage));
+                sent.await.unwrap();
+            }
+        }
+        // Who hears of attempts that are not wanted passes over what it cannot read.
+        let control = Topic::TaskControl(service);
+        let sent = transport.send(&control, Bytes::from_static(GARBAGE[1]));
+        sent.await.unwrap();
+        until("all of it is set aside", async || {
+            let letters = client.dead_letters(100).await.unwrap();
+            letters.len() == topics.len() * GARBAGE.len()
+        })
+        .await;
+        let letters = client.dead_letters(100).await.unwrap();
+        assert!(letters.iter().all(|letter| !letter.reason.is_empty()));
+        let starts = (0..20).map(|_| client.new_workflow::<naps>().naps(1));
+        for run in client.dispatch_many(starts).await.unwrap() {
+            assert_eq!(run.await.unwrap(), 3);
+        }
+        // Nothing has been mended: it comes back.
+        assert!(client.redrive(&letters[0].id).await.unwrap());
+        until("it is set aside again", async || {
+            let again = client.dead_letters(100).await.unwrap();
+            let is_old = |letter: &DeadLetter| letter.id == letters[0].id;
+            again.len() == letters.len() && !again.iter().any(is_old)
+        })
+        .await;
+    };
+    env.run_all(vec![worker], body).await;
 }

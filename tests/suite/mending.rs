@@ -21,6 +21,7 @@ on_all_backends! {
     a_foreign_wake_stops,
     a_stopped_instance_may_be_cancelled,
     the_callers_of_a_stopped_instance_wait_on,
+    code_that_stops_on_the_way_reopens_nothing,
 }
 
 /// A workflow in several deployments: the same name on the wire, other code.
@@ -53,6 +54,16 @@ async fn panicking_flow(gate: String) -> Result<String> {
     Ok(format!("first {gate} {third}"))
 }
 
+async fn failing_flow(gate: String) -> Result<String> {
+    lab().echo(name("first")).await?;
+    let second = lab().gated(gate).await?;
+    Err(Error::msg(format!("no use for {second}")))
+}
+
+async fn broken_flow(gate: String) -> Result<String> {
+    panic!("unexpected gate {gate}");
+}
+
 async fn reordered_flow(gate: String) -> Result<String> {
     let second = lab().gated(gate).await?;
     let first = lab().echo(name("first")).await?;
@@ -65,6 +76,8 @@ async fn shortened_flow(_gate: String) -> Result<String> {
 
 deployment!(good, good_flow);
 deployment!(panicking, panicking_flow);
+deployment!(failing, failing_flow);
+deployment!(broken, broken_flow);
 deployment!(reordered, reordered_flow);
 deployment!(shortened, shortened_flow);
 
@@ -411,6 +424,39 @@ async fn the_callers_of_a_stopped_instance_wait_on(env: &Env) {
         };
         let (text, ()) = tokio::join!(waits, mends);
         assert_eq!(text, "bad mended");
+    })
+    .await;
+}
+
+async fn code_that_stops_on_the_way_reopens_nothing(env: &Env) {
+    let bench = TestLab::default();
+    bench.open("a");
+    let failing = |worker: Worker| worker.service(bench.clone()).workflow(failing::flow);
+    let broken = |worker: Worker| worker.service(bench.clone()).workflow(broken::flow);
+    let good = |worker: Worker| worker.service(bench.clone()).workflow(good::flow);
+    let id = env
+        .run(failing, async |client| {
+            let run = client.new_workflow::<failing::flow>().flow(name("a"));
+            let run = run.dispatch().await.unwrap();
+            assert_says((&run).await.unwrap_err().message(), &["no use for a"]);
+            run.id()
+        })
+        .await;
+    // What was done must not be done again because code is broken that never came so far.
+    env.run(broken, async |client| {
+        let run = client.attach::<String, Error>(id);
+        let refused = run.retry_turn().await.unwrap_err();
+        let says = ["stops before", "unexpected gate a", "deploy mended code"];
+        assert_says(refused, &says);
+        until_status(&run, Status::Failed).await;
+    })
+    .await;
+    env.run(good, async |client| {
+        let run = client.attach::<String, Error>(id);
+        run.retry_turn().await.unwrap();
+        assert_eq!(run.await.unwrap(), "first a third");
+        assert_eq!(bench.log.count("echo first"), 1);
+        assert_eq!(bench.log.count("a begins"), 1);
     })
     .await;
 }

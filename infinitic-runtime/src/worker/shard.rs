@@ -12,7 +12,7 @@ use infinitic_core::codec::{self, RowHeader};
 use infinitic_core::engine::{self, Applied};
 use infinitic_core::{
     Answer, CommandId, Entry, FailureKind, FailureRecord, History, Instance, InstanceId, Message,
-    RunNo, TimerKey, Timestamp, TurnReport,
+    RequestId, RunNo, TimerKey, Timestamp, TurnReport,
 };
 
 use super::cache::UseOrder;
@@ -198,12 +198,16 @@ impl Shard {
                 }
             }
             Message::RetryTurn { cut: None, request } => {
-                let cut = self.plan(to, engine::plan_retry_turn, now)?;
-                Message::RetryTurn { cut, request }
+                match self.plan(to, engine::plan_retry_turn, now)? {
+                    Ok(cut) => Message::RetryTurn { cut, request },
+                    Err(why) => return self.refuse(request, why),
+                }
             }
             Message::RetryTasks { cut: None, request } => {
-                let cut = self.plan(to, engine::plan_retry_tasks, now)?;
-                Message::RetryTasks { cut, request }
+                match self.plan(to, engine::plan_retry_tasks, now)? {
+                    Ok(cut) => Message::RetryTasks { cut, request },
+                    Err(why) => return self.refuse(request, why),
+                }
             }
             other => other,
         };
@@ -217,6 +221,14 @@ impl Shard {
             self.suspects.ended(*id);
         }
         self.apply(to, instance, message, now)
+    }
+
+    fn refuse(&mut self, request: Option<RequestId>, why: String) -> Result<(), StoreError> {
+        if let Some(request) = request {
+            let failure = FailureRecord::new(FailureKind::Refused, why);
+            self.answer(request, Answer::Refused(Box::new(failure)));
+        }
+        Ok(())
     }
 
     /// Gives out the suspects whose turn it is.

@@ -314,16 +314,18 @@ impl Shard {
         Ok(history)
     }
 
-    /// Where a failed run goes on: planned by the engine, measured by a replay up to there.
+    /// Where a failed run goes on: planned by the engine, measured by a replay up to there. Or why
+    /// not: code that stops on the way says nothing about what it would ask, and a cut by it would
+    /// void what has been done.
     pub(super) fn plan(
         &mut self,
         id: InstanceId,
         plan: fn(RunNo, &RunHistory) -> Option<engine::Reopening>,
         now: Timestamp,
-    ) -> Result<Option<Box<Cut>>, StoreError> {
+    ) -> Result<Result<Option<Box<Cut>>, String>, StoreError> {
         if !self.slots.contains_key(&id) {
             let Some(instance) = self.load(id)? else {
-                return Ok(None);
+                return Ok(Ok(None));
             };
             self.slots.get_mut(&id).expect("just loaded").instance = Some(instance);
         }
@@ -332,24 +334,30 @@ impl Shard {
         let slot = self.slots.get_mut(&id).expect("loaded above");
         let instance = slot.instance.as_ref().expect("no message is being applied");
         let Some(history) = history.take_run(run) else {
-            return Ok(None);
+            return Ok(Ok(None));
         };
         let Some(reopening) = plan(run, &history) else {
-            return Ok(None);
+            return Ok(Ok(None));
         };
         let info = run_info(instance, run);
         let Some(workflow) = self.workflows.get(&info.workflow, info.version) else {
-            return Ok(None);
+            return Ok(Ok(None));
         };
         if self.barred(id).is_some() {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         // This runs the workflow's code as a turn does.
         self.running.begin(id, run, now);
         let kept =
             LiveRun::commands_after(&workflow, info, history.clone(), reopening.outcomes_kept);
         self.running.end();
-        Ok(Some(Box::new(reopening.cut(&history, kept))))
+        Ok(match kept {
+            Ok(kept) => Ok(Some(Box::new(reopening.cut(&history, kept)))),
+            Err(why) => Err(format!(
+                "its code stops before it comes to where it failed: {why}; deploy mended code, \
+                 then try again"
+            )),
+        })
     }
 
     /// Stops an instance whose code was woken by something foreign.

@@ -95,18 +95,22 @@ impl LiveRun {
         Replayed { run, report }
     }
 
-    /// How many commands the code had asked when it had seen the first `outcomes` outcomes.
+    /// How many commands the code had asked when it had seen the first `outcomes` outcomes; or why
+    /// it does not come that far.
     pub(crate) fn commands_after(
         workflow: &HostedWorkflow,
         info: RunInfo,
         mut history: RunHistory,
         outcomes: u32,
-    ) -> u32 {
+    ) -> Result<u32, String> {
         history.outcomes.truncate(outcomes as usize);
         let all = history.commands.len();
-        let Replayed { run, report: _ } = Self::replay(workflow, info, history, Box::new(|| {}));
+        let Replayed { run, report } = Self::replay(workflow, info, history, Box::new(|| {}));
+        if let Some(explanation) = report.stopped {
+            return Err(explanation.message);
+        }
         let asked = run.recorder.commands_asked();
-        u32::try_from(all).unwrap_or(u32::MAX).min(asked)
+        Ok(u32::try_from(all).unwrap_or(u32::MAX).min(asked))
     }
 
     fn begin(
