@@ -271,8 +271,20 @@ async fn hopeless() -> Result<Refusal> {
 }
 
 async fn any_fails_with_the_last_failure(env: &Env) {
-    let (result, _) = opened_in_order!(env, hopeless, ["a"], ["a"]);
-    assert_eq!(result.unwrap(), Refusal::Asked(name("late")));
+    let bench = TestLab::default();
+    let host = |worker: Worker| worker.service(bench.clone()).workflow(hopeless);
+    let result = env.run(host, async |client| {
+        let run = client.new_workflow::<hopeless>().hopeless().dispatch();
+        let run = run.await.unwrap();
+        until("the first failure is recorded", async || {
+            let waits = run.state().await.unwrap().waits;
+            waits.len() == 1 && waits[0].contains("Lab.gated")
+        })
+        .await;
+        bench.open("a");
+        run.await
+    });
+    assert_eq!(result.await.unwrap(), Refusal::Asked(name("late")));
 }
 
 #[workflow]
