@@ -49,7 +49,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "{} lines in the ledger, {} sessions, of which {} killed",
+            "{} lines in the ledger, {} sessions, of which {} killed or still running",
             self.ledger_lines, self.sessions, self.killed
         )?;
         writeln!(
