@@ -9,10 +9,10 @@ const SEEDS: u64 = 300;
 /// were replayed twice (189, 193), outcomes delivered twice (112, 122, 128), open instances that
 /// recovery missed (74, 120, 124) and records never purged (72, 78, 185) after the number of
 /// shards had changed, a purge that came early by a clock that was set back (52404), a reopened
-/// instance that nobody listed (727673). What a seed stands for changes with the generator, so they
-/// are no proof that a bug stays away.
-const FOUND: [u64; 15] = [
-    0, 72, 74, 78, 112, 120, 122, 124, 128, 183, 185, 189, 193, 52_404, 727_673,
+/// instance that nobody listed (727673), a cut measured by code that stops (760041). What a seed
+/// stands for changes with the generator, so they are no proof that a bug stays away.
+const FOUND: [u64; 16] = [
+    0, 72, 74, 78, 112, 120, 122, 124, 128, 183, 185, 189, 193, 52_404, 727_673, 760_041,
 ];
 
 fn options(plant: Option<Plant>) -> Options {
