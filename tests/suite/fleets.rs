@@ -246,13 +246,23 @@ fn spins(worker: Worker, spinner: &Spinner) -> Worker {
     worker.workflow(move || made.clone())
 }
 
-async fn until_given_up(run: &Run<u32, Error>) {
-    until("its turn is given up", async || {
-        let stopped = run.state().await.unwrap().stopped;
-        // One whose turn runs elsewhere is stopped as well, and says where.
-        stopped.is_some_and(|why| why.message.contains("longer than 300ms"))
-    })
-    .await;
+async fn until_given_up(runs: &[Run<u32, Error>]) {
+    for run in runs {
+        until("its turn is given up", async || {
+            let stopped = run.state().await.unwrap().stopped;
+            // One whose turn runs elsewhere is stopped as well, and says where.
+            stopped.is_some_and(|why| why.message.contains("longer than 300ms"))
+        })
+        .await;
+    }
+}
+
+async fn go_on_mended(spinner: &Spinner, culprits: Vec<Run<u32, Error>>) {
+    spinner.is_mended.store(true, Ordering::SeqCst);
+    for run in culprits {
+        run.retry_turn().await.unwrap();
+        assert_eq!(run.await.unwrap(), 5);
+    }
 }
 
 async fn turns_that_never_end_are_given_up_and_the_others_go_on(env: &Env) {
@@ -263,19 +273,13 @@ async fn turns_that_never_end_are_given_up_and_the_others_go_on(env: &Env) {
         let started = client.new_workflow::<SpinningClient>();
         let starts = [false, true, false, true, false].map(|spins| started.go(spins));
         let mut runs = client.dispatch_many(starts).await.unwrap();
-        let culprits = [runs.remove(3), runs.remove(1)];
+        let culprits = vec![runs.remove(3), runs.remove(1)];
         for run in runs {
             assert_eq!(run.await.unwrap(), 5);
         }
-        for run in &culprits {
-            until_given_up(run).await;
-        }
+        until_given_up(&culprits).await;
         assert_eq!(started.go(false).await.unwrap(), 5);
-        spinner.is_mended.store(true, Ordering::SeqCst);
-        for run in culprits {
-            run.retry_turn().await.unwrap();
-            assert_eq!(run.await.unwrap(), 5);
-        }
+        go_on_mended(&spinner, culprits).await;
     };
     env.run_all(vec![worker], body).await;
 }
@@ -294,15 +298,9 @@ async fn a_turn_that_never_ends_elsewhere_is_given_up(env: &Env) {
         // Some are owned by whoever hosts them, some are not.
         let starts = [true; 4].map(|spins| started.go(spins));
         let culprits = client.dispatch_many(starts).await.unwrap();
-        for run in &culprits {
-            until_given_up(run).await;
-        }
+        until_given_up(&culprits).await;
         assert_eq!(started.go(false).await.unwrap(), 5);
-        spinner.is_mended.store(true, Ordering::SeqCst);
-        for run in culprits {
-            run.retry_turn().await.unwrap();
-            assert_eq!(run.await.unwrap(), 5);
-        }
+        go_on_mended(&spinner, culprits).await;
     };
     env.run_all(vec![owner, other], body).await;
 }

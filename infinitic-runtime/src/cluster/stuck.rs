@@ -13,7 +13,7 @@ use infinitic_core::InstanceId;
 
 use super::engine::{Engine, EngineParts, Readers};
 use crate::clock::monotonic;
-use crate::worker::{Running, RunningTurn, WorkerError};
+use crate::worker::{Running, RunningTurn, WorkerError, given_up};
 
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
@@ -224,9 +224,5 @@ pub(crate) fn spawn(body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 
 /// What is told of an instance whose turn was given up.
 pub(crate) fn too_long(limit: Duration) -> String {
-    format!(
-        "a turn of this instance ran longer than {limit:?} without waiting; workflow code must \
-         not loop or block: mend it, and the instance goes on after the deployment, or with \
-         retry_turn"
-    )
+    given_up(&format!("ran longer than {limit:?}"))
 }

@@ -20,6 +20,7 @@ mod node;
 mod recovery;
 mod resting;
 mod resume;
+mod ringing;
 mod running;
 mod settings;
 mod shard;
@@ -43,7 +44,7 @@ pub use settings::{Replay, ShardSettings};
 pub(crate) use shard::unreadable;
 pub use shard::{OnForeign, Shard};
 pub use signals::shutdown_signal;
-pub(crate) use watchdog::{Running, RunningTurn};
+pub(crate) use watchdog::{Running, RunningTurn, given_up};
 
 pub use crate::mailbox::shard_of;
 

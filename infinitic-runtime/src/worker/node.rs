@@ -16,7 +16,7 @@ use super::recovery;
 use super::resume::Untried;
 use super::settings::ShardSettings;
 use super::shard::{OnForeign, Shard, unreadable};
-use super::watchdog::{Running, RunningTurn};
+use super::watchdog::{Running, RunningTurn, given_up};
 use crate::backend::{KeyValue, StoreError};
 use crate::client::Replies;
 use crate::clock::{self, Clock};
@@ -381,10 +381,7 @@ impl Shared {
             Some(_) => "was still running when the worker had to stop,".to_owned(),
             None => format!("ran longer than {limit:?}"),
         };
-        format!(
-            "a turn of this instance {ran} without waiting; workflow code must not loop or block: \
-             mend it, and the instance goes on after the deployment, or with retry_turn"
-        )
+        given_up(&ran)
     }
 
     /// Whether a turn takes too long that was first seen then.

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use infinitic_core::codec::{self, RowHeader};
 use infinitic_core::engine::{self, Applied};
@@ -25,9 +24,6 @@ use super::settings::ShardSettings;
 use super::suspects::Suspects;
 use crate::backend::{CommitId, HistoryRow, ReadRows, RowOp, StoreError};
 use crate::workflow::{HostedWorkflows, LiveRun};
-
-/// When a timer rings again whose instance cannot be read: its rows are damaged, so not soon.
-const RING_AGAIN: Duration = Duration::from_secs(60);
 
 /// Told when code of an instance was woken by something foreign.
 pub type OnForeign = Arc<dyn Fn(InstanceId, RunNo) + Send + Sync>;
@@ -354,51 +350,6 @@ impl Shard {
         }
     }
 
-    /// When the next timer rings.
-    #[must_use]
-    pub fn next_timer(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(due, _)| *due)
-    }
-
-    /// The instances of the timers that ring next, at most `limit` of them.
-    pub(crate) fn due(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> impl Iterator<Item = InstanceId> + '_ {
-        let due = self.timers.iter().take_while(move |(due, _)| *due <= now);
-        due.take(limit).map(|(_, timer)| timer.id.instance)
-    }
-
-    /// Whether a turn of an instance in memory must read rows first: its code is to be replayed.
-    pub(crate) fn is_cold(&self, id: InstanceId) -> bool {
-        self.slots.get(&id).is_some_and(|slot| {
-            let first_unsynced = slot.unsynced.front().map_or(slot.rows, |(_, row, _)| *row);
-            slot.live.is_none() && slot.history.is_none() && first_unsynced > 0
-        })
-    }
-
-    /// Rings the timers that are due, at most `limit` of them.
-    ///
-    /// # Errors
-    /// As [`Shard::handle`]; the timer rings again later, and lets others ring meanwhile.
-    pub fn ring(&mut self, now: Timestamp, limit: usize) -> Result<(), StoreError> {
-        for _ in 0..limit {
-            let Some((due, timer)) = self.timers.first().copied().filter(|(due, _)| *due <= now)
-            else {
-                return Ok(());
-            };
-            self.timers.remove(&(due, timer));
-            self.unindex(due, timer);
-            let rung = self.handle(timer.id.instance, Message::TimerDue { timer }, now.max(due));
-            if rung.is_err() {
-                self.timers.insert((now + RING_AGAIN, timer));
-                return rung;
-            }
-        }
-        Ok(())
-    }
-
     /// Whether the round has done anything that must be committed.
     #[must_use]
     pub fn has_work(&self) -> bool {
@@ -570,6 +521,11 @@ impl Shard {
 }
 
 impl Slot {
+    /// The first of its rows that may not be durable yet.
+    pub(super) fn first_unsynced(&self) -> u32 {
+        self.unsynced.front().map_or(self.rows, |(_, row, _)| *row)
+    }
+
     /// Forgets the rows that the store has.
     pub(super) fn trim(&mut self, durable: u64) {
         while self

@@ -288,6 +288,13 @@ impl Shard {
         )
     }
 
+    /// Whether a turn of an instance in memory must read rows first: its code is to be replayed.
+    pub(crate) fn is_cold(&self, id: InstanceId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| {
+            slot.live.is_none() && slot.history.is_none() && slot.first_unsynced() > 0
+        })
+    }
+
     /// The whole history of an instance: what the store has, what is on its way there, and this
     /// round's.
     fn history(&mut self, id: InstanceId) -> Result<History, StoreError> {
@@ -295,7 +302,7 @@ impl Shard {
         let mut history = match slot.history.take() {
             Some(history) => history,
             None => {
-                let first_unsynced = slot.unsynced.front().map_or(slot.rows, |(_, row, _)| *row);
+                let first_unsynced = slot.first_unsynced();
                 let mut history = if first_unsynced == 0 {
                     History::default()
                 } else {

@@ -33,3 +33,11 @@ impl Running {
         *self.lock()
     }
 }
+
+/// What is told of an instance whose turn was given up; `ran` says how long it ran.
+pub(crate) fn given_up(ran: &str) -> String {
+    format!(
+        "a turn of this instance {ran} without waiting; workflow code must not loop or block: mend \
+         it, and the instance goes on after the deployment, or with retry_turn"
+    )
+}
